@@ -1,0 +1,144 @@
+"""What the heart must know of a table: its columns, the resource its rows are, and how clients see them.
+
+A module describes each of its tables once, here, and gets audit views, undo, events and replay for it.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Raw
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
+
+metadata = sa.MetaData()
+
+Row = dict[str, Raw]
+"""One row as PostgreSQL saw it: column name to the JSON text of its value, never decoded."""
+
+
+class Resource:
+    """A table that commands write, and the resource that its rows are.
+
+    `kind` is the resource kind in the audit log; a table without one is bookkeeping or a child. `parent` names the
+    column that holds the id of the root row for a child table (`root`: that root's table name). `hidden` columns are
+    kept in history but never shown. `derived` adds values of other tables to the image (name on the wire to SQL over
+    the alias `t`). `conflicts` says what a violated constraint (by name) means to a client. `event` is the prefix of the events that its changes cause. `logged` False: rows that are not part
+    of history (sessions).
+    """
+
+    def __init__(
+        self,
+        table: sa.Table,
+        *,
+        kind: str | None = None,
+        entity_type: str | None = None,
+        event: str | None = None,
+        root: str | None = None,
+        parent: str | None = None,
+        child_name: str | None = None,
+        hidden: frozenset[str] = frozenset(),
+        secret: frozenset[str] = frozenset(),
+        derived: Mapping[str, str] | None = None,
+        conflicts: Mapping[str, str] | None = None,
+        logged: bool = True,
+    ) -> None:
+        self.table = table
+        self.name = str(table.name)
+        self.kind = kind
+        self.entity_type = entity_type
+        self.event = event
+        self.root = root
+        self.parent = parent
+        self.child_name = child_name or table.name
+        self.hidden = hidden | secret
+        self.secret = secret
+        self.derived = dict(derived or {})
+        self.conflicts = dict(conflicts or {})
+        self.logged = logged
+        _resources[self.name] = self
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that a write may name: all but the generated ones."""
+        return tuple(str(column.name) for column in self.table.columns if column.computed is None)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Python-side scalar default of each column; None where there is none."""
+        found: dict[str, Any] = {}
+        for column in self.table.columns:
+            if column.computed is None:
+                default = column.default
+                found[str(column.name)] = default.arg if isinstance(default, ScalarElementColumnDefault) else None
+        return found
+
+    @cached_property
+    def times(self) -> frozenset[str]:
+        """Columns that hold an instant, which the wire form shows in milliseconds."""
+        return frozenset(str(c.name) for c in self.table.columns if isinstance(c.type, sa.DateTime))
+
+    @cached_property
+    def volatile(self) -> frozenset[str]:
+        """Columns that no guard compares and that every write stamps anew."""
+        return frozenset({"updated_at"} & {column.name for column in self.table.columns})
+
+    @cached_property
+    def soft_deletes(self) -> bool:
+        """Whether a set `deleted_at` means that the record is gone for clients."""
+        return "deleted_at" in self.table.columns
+
+
+_resources: dict[str, Resource] = {}
+
+Images = tuple[dict[str, Any] | None, dict[str, Any] | None]
+View = Callable[[list[dict[str, Any]]], Images]
+"""Makes the client's snapshots (before, after) from the decoded row changes of a command."""
+
+_views: dict[str, View] = {}
+
+
+def resource_of(table_name: str) -> Resource:
+    """The description of a table; KeyError for a table that no module described."""
+    return _resources[table_name]
+
+
+def all_resources() -> list[Resource]:
+    """Every described table, in the order of declaration (parents before children)."""
+    return list(_resources.values())
+
+
+def resource_of_kind(kind: str) -> Resource | None:
+    """The root table of a resource kind, if any."""
+    return next((resource for resource in _resources.values() if resource.kind == kind), None)
+
+
+def snapshot_view(command_id: str) -> Callable[[View], View]:
+    """Declare the snapshots of a command that are not simply its root row before and after."""
+
+    def register(view: View) -> View:
+        _views[command_id] = view
+        return view
+
+    return register
+
+
+def view_of(command_id: str) -> View | None:
+    """The declared snapshot view of a command, if any."""
+    return _views.get(command_id)
+
+
+def tenant_table(name: str, *columns: sa.schema.SchemaItem, times: bool = True) -> sa.Table:
+    """A table keyed by (tenant_id, id), with `created_at` and `updated_at` unless `times` is False."""
+    stamps = [
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+    ]
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("tenant_id", sa.Uuid, primary_key=True),
+        sa.Column("id", sa.Uuid, primary_key=True),
+        *columns,
+        *(stamps if times else []),
+    )
