@@ -1,0 +1,295 @@
+"""The command `backstep`. Whatever is heavy is imported inside the commands, so that `--help` is quick."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+import rich_click as click
+
+from app import VERSION
+
+if TYPE_CHECKING:
+    from app.database import Database
+    from app.settings import Settings
+    from app.verify import TenantReport
+
+T = TypeVar("T")
+
+click.rich_click.USE_MARKDOWN = False
+click.rich_click.SHOW_ARGUMENTS = True
+
+
+def data_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that all commands share. DATABASE_URL, when set, says where the database is."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        help="Data directory (BACKSTEP_DATA, else ./var). DATABASE_URL points to a PostgreSQL of your own instead.",
+    )(function)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(VERSION, prog_name="backstep")
+def cli() -> None:
+    """A back office in which every change can be explained, undone and redone."""
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on."
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Server processes.")
+@click.option(
+    "--demo/--no-demo", default=None, help="Seed an empty database with the demo tenant (BACKSTEP_DEMO)."
+)
+@data_option
+def serve(host: str, port: int, workers: int, demo: bool | None, data: Path | None) -> None:
+    """Start the server; the first time it makes its database."""
+    from app.server import serve as run
+    from app.settings import Settings
+
+    run(Settings.read(data=data, demo=demo), host, port, workers)
+
+
+@cli.command()
+@data_option
+def migrate(data: Path | None) -> None:
+    """Bring the database to the schema of this version."""
+    from app.embedded import opened
+    from app.migrate import migrate as run
+    from app.settings import Settings
+
+    with opened(Settings.read(data=data)) as target:
+        done = asyncio.run(run(target.admin_dsn, embedded=target.embedded))
+    if done.changed:
+        click.echo(f"Migrated from {done.before or 'an empty database'} to {done.after}.")
+    else:
+        click.echo(f"Nothing to do: the database is at {done.after}.")
+
+
+@cli.command()
+@click.option("--demo", is_flag=True, help="Make the demo tenant with its users.")
+@click.option("--admin", metavar="EMAIL", help="Make the first administrator.")
+@data_option
+def seed(demo: bool, admin: str | None, data: Path | None) -> None:
+    """Make the demo tenant, or the first administrator of a new installation.
+
+    The administrator's password comes from BACKSTEP_ADMIN_PASSWORD or is asked for; without either, one is made and
+    shown once.
+    """
+    if demo == (admin is not None):
+        raise click.UsageError("Give either --demo or --admin EMAIL.")
+    settings = _settings(data)
+    password = _admin_password(settings) if admin is not None else None
+
+    async def run(database: "Database") -> Any:
+        from app import seed as seeding
+
+        if admin is None:
+            return await seeding.seed_demo(database, settings)
+        return await seeding.seed_admin(database, settings, admin, password)
+
+    report = _with_database(settings, run)
+    click.echo(report.text())
+
+
+@cli.command()
+@click.option("--tenant", metavar="ID", type=click.UUID, help="Only this tenant.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@data_option
+def verify(tenant: UUID | None, as_json: bool, data: Path | None) -> None:
+    """Compare the index with a rebuild, and the action log with the tables. Ends with 1 when they differ."""
+    settings = _settings(data)
+
+    async def run(database: "Database") -> "list[TenantReport]":
+        from app.verify import verify as check
+
+        reports = []
+        async for report in check(database, settings, tenant):
+            reports.append(report)
+            if not as_json:
+                click.echo(_verdict(report))
+        return reports
+
+    reports = _with_database(settings, run)
+    ok = all(report.ok for report in reports)
+    if as_json:
+        import msgspec
+
+        click.echo(
+            msgspec.json.format(msgspec.json.encode({"ok": ok, "tenants": reports}), indent=2).decode()
+        )
+    else:
+        click.echo(f"{len(reports)} tenants checked: {'all consistent' if ok else 'differences found'}.")
+    if not ok:
+        raise SystemExit(1)
+
+
+@cli.command()
+@click.option("--tenant", metavar="ID", type=click.UUID, help="Only this tenant.")
+@click.option("--entity", metavar="TYPE", help="Only this entity type.")
+@data_option
+def reindex(tenant: UUID | None, entity: str | None, data: Path | None) -> None:
+    """Build the query index anew, beside a running server."""
+    settings = _settings(data)
+
+    async def run(database: "Database") -> tuple[int, int]:
+        from app.main import load_parts
+        from app.settings import StartError, master_key
+        from domain.keys import tenant_key
+        from projections.index import projections
+        from projections.rebuild import rebuild
+
+        load_parts()
+        known = sorted(projection.entity_type for projection in projections())
+        if entity is not None and entity not in known:
+            raise StartError(f"The entity type {entity} is unknown. Known: {', '.join(known)}.")
+        master = master_key(settings)
+        done: dict[tuple[UUID, str], int] = {}
+        removed = 0
+        with _progress("Indexing") as show:
+            async for step in rebuild(
+                database,
+                lambda tenant_id: tenant_key(master, tenant_id, "search"),
+                tenant_id=tenant,
+                entity_type=entity,
+            ):
+                done[step.tenant_id, step.entity_type] = step.done
+                removed += step.removed
+                show(step.entity_type, step.done, step.total)
+        return sum(done.values()), removed
+
+    indexed, removed = _with_database(settings, run)
+    click.echo(f"{indexed} records indexed, {removed} orphans removed.")
+
+
+@cli.command()
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; else standard output."
+)
+@data_option
+def openapi(output: Path | None, data: Path | None) -> None:
+    """Write the OpenAPI document. Needs no database."""
+    from app.http.openapi import document
+
+    text = json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: tuple[str, ...]) -> None:
+    """Measure against a hand-written floor; only in a checkout of the source."""
+    from app.settings import StartError
+
+    try:
+        from bench.main import main as run
+    except ModuleNotFoundError as error:
+        if error.name not in {"bench", "bench.main"}:
+            raise
+        raise StartError("The bench is part of the source checkout, not of the installed package.") from None
+    raise SystemExit(run(list(arguments)))
+
+
+def main() -> None:
+    """Run the command line; what keeps a command from working is one line on standard error and exit code 2."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    from app.settings import StartError
+
+    try:
+        cli(prog_name="backstep")
+    except StartError as error:
+        _end(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        import traceback
+
+        if os.environ.get("BACKSTEP_LOG_LEVEL", "").lower() == "debug":
+            traceback.print_exc()
+        text = " ".join(str(error).split()) or "no further detail"
+        _end(f"{type(error).__name__}: {text} (BACKSTEP_LOG_LEVEL=debug shows where)")
+
+
+def _end(text: str) -> None:
+    print(f"backstep: {text}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _settings(data: Path | None) -> "Settings":
+    from app.settings import Settings
+
+    return Settings.read(data=data)
+
+
+def _with_database(settings: "Settings", work: "Callable[[Database], Awaitable[T]]") -> T:
+    """Run `work` on the migrated database of the settings, which another process may be serving meanwhile."""
+    from app.database import Database
+    from app.embedded import opened
+    from app.migrate import migrate as bring_up_to_date
+
+    with opened(settings) as target:
+
+        async def run() -> T:
+            await bring_up_to_date(target.admin_dsn, embedded=target.embedded)
+            database = Database(target)
+            try:
+                return await work(database)
+            finally:
+                await database.close()
+
+        return asyncio.run(run())
+
+
+def _admin_password(settings: "Settings") -> str | None:
+    """From the environment or the terminal; `None` asks for a generated one."""
+    if settings.admin_password is not None:
+        return settings.admin_password.get_secret_value()
+    if not sys.stdin.isatty():
+        return None
+    given: str = click.prompt(
+        "Password (blank: make one)",
+        default="",
+        hide_input=True,
+        show_default=False,
+        confirmation_prompt=True,
+    )
+    return given or None
+
+
+def _verdict(report: "TenantReport") -> str:
+    """The report of one tenant as text: a line when consistent, else a line for each fault."""
+    if report.ok:
+        return f"{report.tenant_id}: consistent, {report.rows} rows"
+    faults = [*report.log_faults, *report.table_faults, *report.index_faults]
+    return "\n".join([f"{report.tenant_id}: {len(faults)} faults", *(f"  {fault}" for fault in faults)])
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal, nothing elsewhere; the yielded function takes what is worked on, records done and all."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda what, done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda what, done, total: bar.update(
+            task, description=f"{label} {what}", completed=done, total=total
+        )

@@ -1,0 +1,227 @@
+"""Connections to PostgreSQL: reads narrowed to a tenant, writes under the tenant's lock, and the system's own.
+
+Row level security stands behind every statement: a read connection has its tenant set before it is handed out, a
+write transaction sets it in its BEGIN message, and a connection without a tenant sees nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import asyncpg
+from msgspec import Struct
+
+QueryLogger = Callable[[Any], None]
+
+PINNED = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "jit": "off",
+    "lock_timeout": "15s",
+    "idle_in_transaction_session_timeout": "120s",
+    "application_name": "backstep",
+}
+"""Settings that row images depend on, the same in every process and for every replay."""
+
+
+class Target(Struct, frozen=True):
+    """Where the database is, and how the application's roles connect to it."""
+
+    admin_dsn: str
+    app_user: str | None = None
+    """Role to connect as directly (embedded server); None: connect as the DSN's user and take on the role."""
+    embedded: bool = False
+
+
+class Link(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that remembers which tenant its session is set to."""
+
+    __slots__ = ("tenant",)
+
+
+class Pool:
+    """A last-in first-out pool: a hot connection keeps its statements and its tenant."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Link]], size: int) -> None:
+        self._connect = connect
+        self._places = asyncio.Semaphore(size)
+        self._idle: list[Link] = []
+        self._all: set[Link] = set()
+
+    async def take(self) -> Link:
+        """A live connection, opened when none is idle; waits while all are in use."""
+        await self._places.acquire()
+        try:
+            while self._idle:
+                link = self._idle.pop()
+                if not link.is_closed():
+                    return link
+                self._all.discard(link)
+            link = await self._connect()
+            self._all.add(link)
+            return link
+        except BaseException:
+            self._places.release()
+            raise
+
+    def give(self, link: Link) -> None:
+        """Take a connection back; a broken one, or one left inside a transaction, is thrown away."""
+        if link.is_closed() or link.is_in_transaction():
+            self._all.discard(link)
+            if not link.is_closed():
+                link.terminate()
+        else:
+            self._idle.append(link)
+        self._places.release()
+
+    async def close(self) -> None:
+        """Close every connection, waiting briefly for the ones in use."""
+        for link in list(self._all):
+            with suppress(Exception):
+                await link.close(timeout=2)
+        self._all.clear()
+        self._idle.clear()
+
+
+class Transaction:
+    """One write transaction of a tenant, open until `commit` or `rollback`."""
+
+    __slots__ = ("_database", "_lock", "connection", "tenant_id")
+
+    def __init__(self, database: "Database", connection: Link, tenant_id: UUID, lock: asyncio.Lock) -> None:
+        self._database = database
+        self._lock = lock
+        self.connection = connection
+        self.tenant_id = tenant_id
+
+    async def commit(self) -> None:
+        """Make everything durable and let the next writer of the tenant in."""
+        try:
+            await self.connection.execute("commit")
+        finally:
+            self._leave()
+
+    async def rollback(self) -> None:
+        """Undo everything; never raises for a connection that is gone."""
+        try:
+            if not self.connection.is_closed() and self.connection.is_in_transaction():
+                await asyncio.shield(self.connection.execute("rollback"))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self.connection.terminate()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._database.writers.give(self.connection)
+        self._lock.release()
+
+
+class Database:
+    """The pools of one process. Open it once, close it at shutdown."""
+
+    def __init__(self, target: Target, readers: int = 8, writers: int = 8, system: int = 4) -> None:
+        self.target = target
+        self._loggers: set[QueryLogger] = set()
+        self.readers = Pool(
+            lambda: self._open("backstep_app", {"default_transaction_read_only": "on", "statement_timeout": "60s"}),
+            readers,
+        )
+        self.writers = Pool(lambda: self._open("backstep_app", {"plan_cache_mode": "force_generic_plan"}), writers)
+        self._system = Pool(lambda: self._open("backstep_system", {}), system)
+        self._tenant_locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    async def connect(self, role: str, settings: dict[str, str] | None = None) -> Link:
+        """A connection of its own, outside the pools (the relay, listeners); the caller closes it."""
+        return await self._open(role, settings or {})
+
+    async def _open(self, role: str, settings: dict[str, str]) -> Link:
+        named: dict[str, Any] = {"user": role} if self.target.app_user else {}
+        pinned = PINNED | settings | ({} if self.target.app_user else {"role": role})
+        link: Link = await asyncpg.connect(
+            self.target.admin_dsn,
+            connection_class=Link,
+            server_settings=pinned,
+            statement_cache_size=500,
+            max_cacheable_statement_size=0,
+            timeout=15,
+            **named,
+        )
+        link.tenant = None
+        for logger in self._loggers:
+            link.add_query_logger(logger)
+        return link
+
+    def log_queries(self, logger: QueryLogger) -> None:
+        """Call `logger` with every statement of every connection from now on (tests count round trips)."""
+        self._loggers.add(logger)
+        for pool in (self.readers, self.writers, self._system):
+            for link in pool._all:
+                link.add_query_logger(logger)
+
+    def stop_logging(self, logger: QueryLogger) -> None:
+        """Undo `log_queries`."""
+        self._loggers.discard(logger)
+        for pool in (self.readers, self.writers, self._system):
+            for link in pool._all:
+                link.remove_query_logger(logger)
+
+    @asynccontextmanager
+    async def read(self, tenant_id: UUID) -> AsyncIterator[Link]:
+        """A read-only connection that sees the rows of one tenant; each statement is a transaction of its own."""
+        link = await self.readers.take()
+        try:
+            if link.tenant != tenant_id:
+                link.tenant = None
+                await link.execute(f"set app.tenant_id = '{tenant_id}'")
+                link.tenant = tenant_id
+            yield link
+        finally:
+            self.readers.give(link)
+
+    async def begin(self, tenant_id: UUID, command_id: str) -> Transaction:
+        """Open a write transaction: tenant, command and the tenant's lock are set in one message.
+
+        Writers of one tenant queue in the process before they take a connection, so that a busy tenant cannot
+        starve the others. The caller must end it with `commit` or `rollback`.
+        """
+        if "'" in command_id or "\\" in command_id:
+            raise ValueError(command_id)
+        lock = self._tenant_locks.get(tenant_id)
+        if lock is None:
+            lock = self._tenant_locks[tenant_id] = asyncio.Lock()
+        await lock.acquire()
+        try:
+            link = await self.writers.take()
+        except BaseException:
+            lock.release()
+            raise
+        try:
+            key = int.from_bytes(tenant_id.bytes[8:], "big", signed=True)
+            await link.execute(
+                f"begin; set local app.tenant_id = '{tenant_id}'; set local app.command_id = '{command_id}';"
+                f" select pg_advisory_xact_lock({key})"
+            )
+        except BaseException:
+            await Transaction(self, link, tenant_id, lock).rollback()
+            raise
+        return Transaction(self, link, tenant_id, lock)
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Link]:
+        """A connection of the installation's own role, which sees all tenants: sign-in, relay, maintenance."""
+        link = await self._system.take()
+        try:
+            yield link
+        finally:
+            self._system.give(link)
+
+    async def close(self) -> None:
+        """Close all pools."""
+        for pool in (self.readers, self.writers, self._system):
+            await pool.close()

@@ -1,0 +1,251 @@
+"""The settings of a process: one frozen, typed object, read once from the environment."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "BACKSTEP_"
+
+Locale = Literal["en", "pl", "es", "de"]
+
+
+class StartError(Exception):
+    """Something outside the program keeps it from starting; the text says what, and what to do about it."""
+
+
+def _number(default: int, least: int) -> BeforeValidator:
+    """Whole number of at least `least`; unreadable or smaller values mean `default` (audit-logs.md, settings)."""
+
+    def read(value: object) -> int:
+        try:
+            number = int(str(value).strip())
+        except ValueError:
+            return default
+        return number if number >= least else default
+
+    return BeforeValidator(read)
+
+
+def _words(value: object) -> object:
+    """Comma separated text as a tuple of its non-blank words."""
+    return (
+        tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+    )
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+
+
+def _named(name: str, default: Any, *, older: str | None = None) -> Any:
+    """A setting that keeps the contract's own name instead of the prefix (and perhaps an older one)."""
+    alias: str | AliasChoices = AliasChoices(name, older) if older else name
+    return Field(default, validation_alias=alias)
+
+
+class Settings(BaseSettings):
+    """Everything a process can be told from outside. Secrets never show in its `repr`.
+
+    Settings of Backstep's own start with `BACKSTEP_`; those of the documented API keep their names.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+    # Process
+    data: Path = Path("var")
+    database_url: SecretStr | None = _named("DATABASE_URL", None)
+    attached: SecretStr | None = None
+    """Internal: admin DSN of the embedded PostgreSQL that the parent process holds open for its workers."""
+    demo: bool = False
+    environment: Literal["development", "production"] = "development"
+    secret: SecretStr | None = None
+    """Master key of the installation, any text of 32 characters or more; without it, a key file is made."""
+    admin_password: SecretStr | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
+    pool_size: int = Field(16, ge=2, le=180)
+    """Most connections that one process holds for its requests."""
+
+    # Addresses
+    app_url: str | None = _named("APP_URL", None)
+    app_allowed_origins: Words = _named("APP_ALLOWED_ORIGINS", ())
+
+    # Sign-in
+    jwt_secret: SecretStr | None = _named("JWT_SECRET", None)
+    jwt_staff_secret: SecretStr | None = _named("JWT_STAFF_SECRET", None)
+    auth_token_secret: SecretStr | None = _named("AUTH_TOKEN_SECRET", None, older="AUTH_SECRET")
+    remember_me_days: Annotated[int, _number(30, 1)] = _named("REMEMBER_ME_DAYS", 30)
+    lookup_hash_pepper: SecretStr | None = _named("LOOKUP_HASH_PEPPER", None)
+    password_min_length: Annotated[int, _number(6, 1)] = _named("OM_PASSWORD_MIN_LENGTH", 6)
+    password_require_digit: bool = _named("OM_PASSWORD_REQUIRE_DIGIT", True)
+    password_require_uppercase: bool = _named("OM_PASSWORD_REQUIRE_UPPERCASE", True)
+    password_require_special: bool = _named("OM_PASSWORD_REQUIRE_SPECIAL", True)
+
+    # Requests
+    optimistic_lock: str = _named("OM_OPTIMISTIC_LOCK", "all")
+    """`all`, `off`, or the resource kinds that are checked, comma separated (see `locks`)."""
+    force_locale: Locale | None = _named("OM_FORCE_LOCALE", None)
+    rate_limit_enabled: bool = _named("RATE_LIMIT_ENABLED", True)
+    rate_limit_strategy: Literal["memory", "redis"] = _named("RATE_LIMIT_STRATEGY", "memory")
+    rate_limit_key_prefix: str = _named("RATE_LIMIT_KEY_PREFIX", "rl")
+    rate_limit_trust_proxy_depth: int = Field(0, ge=0, le=16, validation_alias="RATE_LIMIT_TRUST_PROXY_DEPTH")
+    redis_url: SecretStr | None = _named("REDIS_URL", None)
+
+    # Audit logs
+    audit_core_retention_days: Annotated[int, _number(7, 1)] = _named("AUDIT_LOGS_CORE_RETENTION_DAYS", 7)
+    audit_other_retention_hours: Annotated[int, _number(8, 1)] = _named(
+        "AUDIT_LOGS_NON_CORE_RETENTION_HOURS", 8
+    )
+    audit_rotate_interval_ms: Annotated[int, _number(60_000, 0)] = _named(
+        "AUDIT_LOGS_ROTATE_INTERVAL_MS", 60_000
+    )
+    access_log_blocking: bool = _named("OM_CRUD_ACCESS_LOG_BLOCKING", False)
+
+    # Live events
+    event_retention_hours: int = Field(24, ge=1)
+    """How long published events, and stored answers of idempotency keys, are kept."""
+    stream_heartbeat_seconds: float = Field(30.0, gt=0)
+    """How often an idle live stream shows that it is alive, and looks whether its user still may listen."""
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:
+        """The settings of this process: the environment, with what the command line gave on top (`None` = not given).
+
+        Raises `StartError` naming every wrong value and every `BACKSTEP_*` name that does not exist.
+        """
+        refuse_unknown_names()
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{_variable(str(fault['loc'][0]) if fault['loc'] else '')}: {fault['msg']}"
+                for fault in error.errors()
+            )
+            raise StartError(f"Wrong setting. {faults}") from None
+
+    @field_validator("data", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("force_locale", mode="before")
+    @classmethod
+    def _known_locale(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("secret", mode="after")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters")
+        return value
+
+    @property
+    def keys_dir(self) -> Path:
+        """Folder of the key files, readable only by the owner."""
+        return self.data / "keys"
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of lock files; its contents mean nothing once no process runs."""
+        return self.data / "run"
+
+    @property
+    def production(self) -> bool:
+        """Whether cookies are `Secure` and origins are checked strictly."""
+        return self.environment == "production"
+
+    def locks(self, resource_kind: str) -> bool:
+        """Whether the optimistic lock applies to this resource kind (command-bus.md, section 8)."""
+        wanted = self.optimistic_lock.strip().lower()
+        if wanted in {"", "all", "on", "1", "true"}:
+            return True
+        if wanted in {"off", "false", "0", "no", "disabled", "none"}:
+            return False
+        return resource_kind.lower() in {kind.strip() for kind in wanted.split(",")}
+
+
+def _variable(place: str) -> str:
+    """The name in the environment of the setting that a validation error points to."""
+    return PREFIX + place.upper() if place in Settings.model_fields else place
+
+
+def refuse_unknown_names() -> None:
+    """Fail on a `BACKSTEP_*` variable that nothing reads: most likely a typing error."""
+    known = {
+        PREFIX + name.upper()
+        for name, field in Settings.model_fields.items()
+        if field.validation_alias is None
+    }
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise StartError(f"The environment variable {name} is unknown.{hint}")
+
+
+def master_key(settings: Settings) -> bytes:
+    """The 32-byte key from which all keys of the installation are derived.
+
+    Taken from `BACKSTEP_SECRET`, else from `DATA/keys/master.key`, which is made (mode 0600) when missing.
+    Safe when two processes start together. Raises `StartError` when the file cannot be used, and in production with
+    DATABASE_URL, where several machines must share one key, when no key was given.
+    """
+    if settings.secret is not None:
+        import hashlib
+
+        return hashlib.sha256(settings.secret.get_secret_value().encode()).digest()
+    if settings.database_url is not None and settings.production:
+        raise StartError(
+            "Set BACKSTEP_SECRET (the same text of 32 characters or more on every machine): in production with "
+            "DATABASE_URL no key file is made."
+        )
+    path = settings.keys_dir / "master.key"
+    try:
+        return _read_key(path) if path.exists() else _make_key(path)
+    except OSError as error:
+        raise StartError(f"The key file {path} cannot be used: {error.strerror or error}.") from None
+
+
+def _read_key(path: Path) -> bytes:
+    key = path.read_bytes()
+    if len(key) != 32:
+        raise StartError(
+            f"The key file {path} is damaged: it must hold exactly 32 bytes, it holds {len(key)}."
+        )
+    return key
+
+
+def _make_key(path: Path) -> bytes:
+    """Write a new key aside and link it into place, so that of two starters one wins and both read the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(32))
+            file.flush()
+            os.fsync(file.fileno())
+        if os.geteuid() == 0:  # whoever owns the data directory must be able to use it later without root
+            owner = path.parent.parent.stat()
+            os.chown(path.parent, owner.st_uid, owner.st_gid)
+            os.chown(draft, owner.st_uid, owner.st_gid)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+    finally:
+        draft.unlink(missing_ok=True)
+    return _read_key(path)
