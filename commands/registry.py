@@ -1,0 +1,132 @@
+"""Every command that exists, by declaration."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from commands.unit import Unit
+
+
+class Command(Struct, frozen=True, kw_only=True, rename="camel"):
+    """An intent and its data. Camel case on the wire; immutable."""
+
+    def recorded(self) -> dict[str, Any]:
+        """The data in wire form, as the log keeps it (secrets are taken out by the bus)."""
+        data: dict[str, Any] = msgspec.to_builtins(self)
+        return data
+
+
+Handler = Callable[[Any, Unit], Awaitable[Any]]
+
+
+class Definition(Struct, frozen=True):
+    """What the bus must know of a command."""
+
+    id: str
+    type: type[Command]
+    resource: str
+    label: str
+    features: tuple[str, ...]
+    undoable: bool
+    logged: bool
+    why: str | None
+    target: str | None
+    system_only: bool
+    secrets: frozenset[str]
+
+
+_by_id: dict[str, Definition] = {}
+_by_type: dict[type[Command], Definition] = {}
+_handlers: dict[type[Command], Handler] = {}
+
+C = TypeVar("C", bound=Command)
+
+
+def command(
+    id: str,
+    *,
+    resource: str,
+    label: str,
+    features: tuple[str, ...] = (),
+    undoable: bool = True,
+    logged: bool = True,
+    why: str | None = None,
+    target: str | None = None,
+    system_only: bool = False,
+) -> Callable[[type[C]], type[C]]:
+    """Declare a command.
+
+    `features` are checked by the bus, on undo and redo too. `target` names the field that holds the resource id;
+    without it, the id is that of the first row of the resource that the command touches. A command that cannot be
+    undone, or is not logged, says `why`. `system_only` ones are never accepted from a person or an API key.
+    """
+    if not (undoable and logged) and not why:
+        raise ValueError(f"{id} is an exception and must say why")
+
+    def register(cls: type[C]) -> type[C]:
+        secrets = frozenset(_secret_fields(cls))
+        definition = Definition(
+            id, cls, resource, label, features, undoable and logged, logged, why, target, system_only, secrets
+        )
+        _by_id[id] = definition
+        _by_type[cls] = definition
+        return cls
+
+    return register
+
+
+def handles(cls: type[C]) -> Callable[[Callable[[C, Unit], Awaitable[Any]]], Callable[[C, Unit], Awaitable[Any]]]:
+    """Declare the handler of a command type."""
+
+    def register(handler: Callable[[C, Unit], Awaitable[Any]]) -> Callable[[C, Unit], Awaitable[Any]]:
+        _handlers[cls] = handler
+        return handler
+
+    return register
+
+
+def definition_of(cls: type[Command]) -> Definition:
+    """The definition of a command type."""
+    return _by_type[cls]
+
+
+def definition(command_id: str) -> Definition | None:
+    """The definition of a command id, if it exists."""
+    return _by_id.get(command_id)
+
+
+def handler_of(cls: type[Command]) -> Handler:
+    """The handler of a command type."""
+    return _handlers[cls]
+
+
+def definitions() -> list[Definition]:
+    """All commands, by id."""
+    return [_by_id[key] for key in sorted(_by_id)]
+
+
+def check() -> None:
+    """Refuse to start with a command that nobody handles."""
+    orphans = [d.id for d in definitions() if d.type not in _handlers]
+    if orphans:
+        raise RuntimeError(f"commands without a handler: {', '.join(orphans)}")
+
+
+def recorded_input(definition: Definition, command: Command) -> dict[str, Any]:
+    """The command's data as the log keeps it: in wire form, without the fields marked secret."""
+    data = command.recorded()
+    return {key: value for key, value in data.items() if key not in definition.secrets}
+
+
+def _secret_fields(cls: type[Struct]) -> list[str]:
+    hints = get_type_hints(cls, include_extras=True)
+    wire = {field.name: field.encode_name for field in msgspec.structs.fields(cls)}
+    return [wire[name] for name, hint in hints.items() if name in wire and _is_secret(hint)]
+
+
+def _is_secret(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        return any(isinstance(m, Meta) and m.extra and m.extra.get("secret") for m in get_args(hint)[1:])
+    return any(_is_secret(part) for part in get_args(hint))

@@ -1,0 +1,138 @@
+"""The few statement forms that commands write with: one shape per table, so that each is prepared once.
+
+Values travel as JSON and PostgreSQL makes rows of them; images come back as the JSON text that PostgreSQL made of
+the rows. Python never decodes a value on the way, because a decoded `1.10` or a 30-digit number is another value.
+"""
+
+from functools import cache
+
+from domain.resources import Resource, resource_of
+
+FIXED = frozenset({"tenant_id", "id", "created_at"})
+"""Columns that no update sets."""
+
+
+_FROM = "(x.ch->'from')"
+
+
+def _derived(resource: Resource) -> str:
+    if not resource.derived:
+        return ""
+    pairs = ", ".join(f"'{name}', {sql}" for name, sql in resource.derived.items())
+    return f", jsonb_build_object({pairs})::text as derived"
+
+
+def _list(resource: Resource, prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{column}" for column in resource.columns)
+
+
+def _changeable(resource: Resource) -> list[str]:
+    return [column for column in resource.columns if column not in FIXED]
+
+
+@cache
+def insert(table: str, condition: str = "") -> str:
+    """$1: a JSON array of full rows. The condition (over the row `r`, with $2…) refuses rows it does not hold for."""
+    resource = resource_of(table)
+    where = f" where {condition}" if condition else ""
+    return (
+        f"insert into {table} as t ({_list(resource)}) select {_list(resource, 'r.')}"
+        f" from jsonb_array_elements($1::text::jsonb) with ordinality x(img, ord),"
+        f" lateral jsonb_populate_record(null::{table}, x.img) r{where} order by x.ord"
+        f" returning null::text as before, to_jsonb(new)::text as after{_derived(resource)}"
+    )
+
+
+@cache
+def update(table: str, condition: str = "") -> str:
+    """$1: tenant, $2: id, $3: JSON object of the columns to set. The condition is over `t`, with $4…"""
+    resource = resource_of(table)
+    columns = _changeable(resource)
+    extra = f" and ({condition})" if condition else ""
+    return (
+        f"update {table} as t set ({', '.join(columns)}) = (select {', '.join('r.' + c for c in columns)}"
+        f" from jsonb_populate_record(t, $3::text::jsonb) r) where t.tenant_id = $1 and t.id = $2{extra}"
+        f" returning to_jsonb(old)::text as before, to_jsonb(new)::text as after{_derived(resource)}"
+    )
+
+
+@cache
+def update_many(table: str, condition: str = "") -> str:
+    """$1: tenant, $2: JSON array of objects with `id` and the columns to set. The condition is over `t`, with $3…"""
+    resource = resource_of(table)
+    columns = _changeable(resource)
+    sets = ", ".join(f"{c} = case when x.img ? '{c}' then r.{c} else t.{c} end" for c in columns)
+    extra = f" and ({condition})" if condition else ""
+    return (
+        f"update {table} as t set {sets}"
+        f" from jsonb_array_elements($2::text::jsonb) with ordinality x(img, ord),"
+        f" lateral jsonb_populate_record(null::{table}, x.img) r"
+        f" where t.tenant_id = $1 and t.id = r.id{extra}"
+        f" returning to_jsonb(old)::text as before, to_jsonb(new)::text as after{_derived(resource)}"
+    )
+
+
+@cache
+def delete(table: str, condition: str = "") -> str:
+    """$1: tenant, $2: ids. The condition is over `t`, with $3…"""
+    extra = f" and ({condition})" if condition else ""
+    return (
+        f"delete from {table} as t where t.tenant_id = $1 and t.id = any($2::uuid[]){extra}"
+        f" returning to_jsonb(old)::text as before, null::text as after{_derived(resource_of(table))}"
+    )
+
+
+@cache
+def load(table: str) -> str:
+    """$1: tenant, $2: id."""
+    return f"select * from {table} where tenant_id = $1 and id = $2"
+
+
+def _unchanged(image: str, expected: str) -> str:
+    """Whether all columns of an image but the volatile ones ($3) still are what the image says.
+
+    The image is rendered anew through a row, so that a setting of the session cannot make a difference.
+    """
+    return (
+        f"(select coalesce(bool_and(to_jsonb(t)->k is not distinct from to_jsonb({expected})->k), true)"
+        f" from jsonb_object_keys({image}) k where k <> all($3::text[]) and to_jsonb(t) ? k)"
+    )
+
+
+@cache
+def reverse_insert(table: str) -> str:
+    """Delete the rows of $2 (JSON array of images) that still are what the command left. $1 tenant, $3 volatile."""
+    return (
+        f"delete from {table} as t using jsonb_array_elements($2::text::jsonb) with ordinality x(img, ord),"
+        f" lateral jsonb_populate_record(null::{table}, x.img) r"
+        f" where t.tenant_id = $1 and t.id = r.id and {_unchanged('x.img', 'r')}"
+        f" returning x.ord as ord, to_jsonb(old)::text as before, null::text as after{_derived(resource_of(table))}"
+    )
+
+
+@cache
+def reverse_delete(table: str) -> str:
+    """Insert the rows of $1 (JSON array of images). Columns that the image does not know take their default."""
+    resource = resource_of(table)
+    return (
+        f"insert into {table} as t ({_list(resource)}) select {_list(resource, 'r.')}"
+        f" from jsonb_array_elements($1::text::jsonb) with ordinality x(img, ord),"
+        f" lateral jsonb_populate_record(null::{table}, x.img) r order by x.ord"
+        f" returning 0::bigint as ord, null::text as before, to_jsonb(new)::text as after{_derived(resource)}"
+    )
+
+
+@cache
+def reverse_update(table: str) -> str:
+    """Set columns back. $2: JSON array of {k: key, to: columns to set, from: what they must be now}."""
+    resource = resource_of(table)
+    columns = _changeable(resource)
+    sets = ", ".join(f"{c} = case when x.ch->'to' ? '{c}' then r.{c} else t.{c} end" for c in columns)
+    return (
+        f"update {table} as t set {sets}"
+        f" from jsonb_array_elements($2::text::jsonb) with ordinality x(ch, ord),"
+        f" lateral jsonb_populate_record(null::{table}, (x.ch->'k') || (x.ch->'to')) r,"
+        f" lateral jsonb_populate_record(null::{table}, (x.ch->'k') || (x.ch->'from')) g"
+        f" where t.tenant_id = $1 and t.id = r.id and {_unchanged(_FROM, 'g')}"
+        f" returning x.ord as ord, to_jsonb(old)::text as before, to_jsonb(new)::text as after{_derived(resource)}"
+    )

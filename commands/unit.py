@@ -1,0 +1,266 @@
+"""The unit of work: the only way to write. It notes every row it touched, before and after."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, cast
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import sqlalchemy as sa
+from msgspec import Raw, Struct
+
+from commands import statements
+from domain.errors import Problem
+from domain.ids import derived_id
+from domain.resources import Resource, Row, resource_of
+from domain.scope import Scope
+from domain.images import wire_row
+from domain.wire import iso_ms
+
+_row = msgspec.json.Decoder(dict[str, Raw])
+_encode = msgspec.json.Encoder().encode
+
+Operation = Literal["i", "u", "d"]
+
+
+class Change(Struct, omit_defaults=True):
+    """One row that a command touched, as the log keeps it.
+
+    s: ordinal of the statement; t: table; o: insert, update or delete; k: key; b, a: the row before and after (an
+    update keeps the changed columns only); u: the columns that an update left alone; x: derived values for display;
+    r: id of the root row, for a child.
+    """
+
+    s: int
+    t: str
+    o: Operation
+    k: dict[str, Raw]
+    b: Row | None = None
+    a: Row | None = None
+    u: Row | None = None
+    x: dict[str, Raw] | None = None
+    r: Raw | None = None
+
+
+class Image(Struct, frozen=True):
+    """A row as it is after a write (or was, before a delete)."""
+
+    resource: Resource
+    row: Row
+    derived: dict[str, Raw]
+
+    @property
+    def id(self) -> UUID:
+        """The row's id."""
+        return msgspec.json.decode(self.row["id"], type=UUID)
+
+    def value(self, column: str) -> Any:
+        """One column, decoded as plain JSON."""
+        return msgspec.json.decode(self.row[column])
+
+    def wire(self) -> dict[str, Any]:
+        """The row in wire form: camel case, instants in milliseconds, hidden columns left out."""
+        return wire_row(self.resource, self.row, self.derived)
+
+
+class Unit:
+    """One command's access to the database: reads to decide, writes that are noted."""
+
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        scope: Scope,
+        now: datetime,
+        log_id: UUID,
+        *,
+        kind: str | None = None,
+        target: str | None = None,
+        expected_updated_at: datetime | None = None,
+    ) -> None:
+        self.connection = connection
+        self.scope = scope
+        self.now = now
+        self.log_id = log_id
+        self.changes: list[Change] = []
+        self.tables: frozenset[str] = frozenset()
+        self._kind = kind
+        self._target = target
+        self._expected = expected_updated_at
+        self._ordinal = 0
+        self._ids = 0
+
+    @property
+    def wrote(self) -> bool:
+        """Whether any row, logged or not, is different from before."""
+        return bool(self.tables)
+
+    def new_id(self) -> UUID:
+        """The next id of this command: the same one when the command is executed again."""
+        self._ids += 1
+        return derived_id(self.now, self.log_id, self._ids)
+
+    # Reads
+
+    async def get(self, table: sa.Table, id: UUID) -> asyncpg.Record | None:
+        """One row by its id, or None."""
+        return await self.connection.fetchrow(statements.load(table.name), self.scope.tenant_id, id)
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows of a query; row level security narrows it to the tenant."""
+        return cast(list[asyncpg.Record], await self.connection.fetch(sql, *args))
+
+    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """The first row of a query, or None."""
+        return await self.connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first value of the first row of a query, or None."""
+        return await self.connection.fetchval(sql, *args)
+
+    # Writes
+
+    async def insert(
+        self, table: sa.Table, values: Mapping[str, Any], *, where: str = "", args: Sequence[Any] = ()
+    ) -> Image | None:
+        """Insert a row; None when the condition `where` (over the row as `r`, with $2…) refuses it."""
+        images = await self._insert(table, [values], where, args)
+        return images[0] if images else None
+
+    async def insert_many(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[Image]:
+        """Insert rows in one statement."""
+        return await self._insert(table, rows, "", ()) if rows else []
+
+    async def _insert(
+        self, table: sa.Table, rows: Sequence[Mapping[str, Any]], where: str, args: Sequence[Any]
+    ) -> list[Image]:
+        resource = resource_of(table.name)
+        full = [self._complete(resource, row) for row in rows]
+        return await self._write(resource, "i", statements.insert(resource.name, where), _encode(full).decode(), *args)
+
+    def _complete(self, resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
+        row = resource.defaults | dict(values)
+        if unknown := row.keys() - resource.defaults.keys():
+            raise KeyError(f"{resource.name} has no column {', '.join(sorted(unknown))}")
+        row["tenant_id"] = values.get("tenant_id") or self.scope.tenant_id
+        if "id" in row and row["id"] is None:
+            row["id"] = self.new_id()
+        for stamp in ("created_at", "updated_at"):
+            if stamp in row and row[stamp] is None:
+                row[stamp] = self.now
+        return row
+
+    async def update(
+        self, table: sa.Table, id: UUID, values: Mapping[str, Any], *, where: str = "", args: Sequence[Any] = ()
+    ) -> Image | None:
+        """Set columns of one row; None when there is no such row, or the condition (over `t`, with $4…) excludes it."""
+        resource = resource_of(table.name)
+        patch = _encode(self._stamped(resource, values)).decode()
+        sql = statements.update(resource.name, where)
+        images = await self._write(resource, "u", sql, self.scope.tenant_id, id, patch, *args)
+        return images[0] if images else None
+
+    async def update_many(
+        self, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, where: str = "", args: Sequence[Any] = ()
+    ) -> list[Image]:
+        """Set columns of rows, each given as `id` and its columns; unknown ids are passed over."""
+        if not rows:
+            return []
+        resource = resource_of(table.name)
+        patches = _encode([self._stamped(resource, row) for row in rows]).decode()
+        sql = statements.update_many(resource.name, where)
+        return await self._write(resource, "u", sql, self.scope.tenant_id, patches, *args)
+
+    def _stamped(self, resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
+        if unknown := values.keys() - resource.defaults.keys():
+            raise KeyError(f"{resource.name} has no column {', '.join(sorted(unknown))}")
+        return dict(values) | {column: self.now for column in resource.volatile}
+
+    async def delete(
+        self, table: sa.Table, id: UUID, *, where: str = "", args: Sequence[Any] = ()
+    ) -> Image | None:
+        """Delete one row; None when there is no such row, or the condition (over `t`, with $3…) excludes it."""
+        images = await self.delete_many(table, [id], where=where, args=args)
+        return images[0] if images else None
+
+    async def delete_many(
+        self, table: sa.Table, ids: Sequence[UUID], *, where: str = "", args: Sequence[Any] = ()
+    ) -> list[Image]:
+        """Delete rows by id in one statement; returns what they were."""
+        if not ids:
+            return []
+        resource = resource_of(table.name)
+        sql = statements.delete(resource.name, where)
+        return await self._write(resource, "d", sql, self.scope.tenant_id, list(ids), *args)
+
+    async def _write(self, resource: Resource, operation: Operation, sql: str, *args: Any) -> list[Image]:
+        records = await self.connection.fetch(sql, *args)
+        return self.note(resource, operation, records)
+
+    def note(self, resource: Resource, operation: Operation, records: Sequence[Any]) -> list[Image]:
+        """Note what one statement did to rows of one table; `records` carry before, after and perhaps derived."""
+        ordinal = self._ordinal
+        self._ordinal += 1
+        images: list[Image] = []
+        for record in records:
+            before = _row.decode(record["before"]) if record["before"] is not None else None
+            after = _row.decode(record["after"]) if record["after"] is not None else None
+            derived = _row.decode(record["derived"]) if resource.derived else {}
+            row = after if after is not None else before
+            assert row is not None, "a write returns a row before or after"
+            if before is not None:
+                self._check_version(resource, before)
+            change = _change(ordinal, resource, operation, before, after, derived)
+            if change is not None:
+                self.tables |= {resource.name}
+                if resource.logged:
+                    self.changes.append(change)
+            images.append(Image(resource, row, derived))
+        return images
+
+    def _check_version(self, resource: Resource, before: Row) -> None:
+        """Optimistic lock: the row that the client names must still be the one it read (to the millisecond)."""
+        if self._expected is None or resource.kind is None or resource.kind != self._kind:
+            return
+        if self._target is not None and msgspec.json.decode(before["id"]) != self._target:
+            return
+        current = iso_ms(msgspec.json.decode(before["updated_at"], type=datetime))
+        expected = iso_ms(self._expected)
+        if current != expected:
+            raise Problem(
+                409,
+                {
+                    "error": "record_modified",
+                    "code": "optimistic_lock_conflict",
+                    "currentUpdatedAt": current,
+                    "expectedUpdatedAt": expected,
+                },
+            )
+
+
+def _change(
+    ordinal: int,
+    resource: Resource,
+    operation: Operation,
+    before: Row | None,
+    after: Row | None,
+    derived: dict[str, Raw],
+) -> Change | None:
+    """The log's record of one row; None for an update that left the row as it was."""
+    row = after if after is not None else before
+    assert row is not None
+    change = Change(ordinal, resource.name, operation, {"id": row["id"]}, x=derived or None)
+    if resource.parent is not None:
+        change.r = row[resource.parent]
+    if before is not None and after is not None:
+        changed = [column for column, value in after.items() if before[column] != value]
+        if resource.volatile.issuperset(changed):
+            return None
+        names = frozenset(changed)
+        change.b = {column: before[column] for column in changed}
+        change.a = {column: after[column] for column in changed}
+        skip = names | resource.secret
+        change.u = {column: value for column, value in after.items() if column not in skip}
+    else:
+        change.b, change.a = before, after
+    return change
