@@ -1,0 +1,1 @@
+"""Read models: for each entity type one SELECT that builds its documents, live and for a rebuild."""
