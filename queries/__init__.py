@@ -1,0 +1,1 @@
+"""The read side: honest SQL over the projections, one statement where one will do."""

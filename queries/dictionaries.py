@@ -1,0 +1,208 @@
+"""Reads of dictionaries and their entries: documents of the index, passed through as they are."""
+
+from collections.abc import AsyncIterator, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from domain.errors import Problem
+from domain.scope import Scope
+
+ENTRY_SORTS = {
+    "position": ("e.position", "e.name_lc", "e.entity_id"),
+    "label": ("e.name_lc", "e.entity_id"),
+    "createdAt": ("e.created_at", "e.entity_id"),
+}
+"""Sort fields of an entry list, each with the index keys that it orders by."""
+
+# The organizations whose dictionaries a caller may read: $2 (none given: all) and everything above them.
+_READABLE = """
+  readable as materialized (
+    select o.id from organizations o where o.tenant_id = $1 and o.deleted_at is null and ($2::uuid[] is null
+       or o.id = any($2::uuid[])
+       or o.id in (select unnest(c.ancestor_ids) from organizations c
+                    where c.tenant_id = $1 and c.id = any($2::uuid[]) and c.deleted_at is null)))
+"""
+
+# The document with the flag that depends on who reads it.
+_INHERITED = (
+    "left(e.doc, -1) || ',\"isInherited\":' ||"
+    " case when $3::uuid is not null and e.organization_id <> $3::uuid then 'true}' else 'false}' end"
+)
+
+_LIST = f"""
+with {_READABLE}
+select coalesce(string_agg({_INHERITED}, ',' order by e.name_lc, e.organization_id is distinct from $3::uuid, e.entity_id), '')
+  from entity_index e
+ where e.tenant_id = $1 and e.entity_type = 'dictionaries:dictionary' and e.deleted_at is null
+   and e.organization_id in (select id from readable)
+   and ($4 or exists (select from dictionaries d where d.tenant_id = $1 and d.id = e.entity_id and d.is_active))
+"""
+
+_DETAIL = f"""
+with {_READABLE}
+select {_INHERITED} from entity_index e
+ where e.tenant_id = $1 and e.entity_type = 'dictionaries:dictionary' and e.entity_id = $4 and e.deleted_at is null
+   and e.organization_id in (select id from readable)
+"""
+
+_FOUND = f"""
+with {_READABLE}
+select d.key from dictionaries d
+ where d.tenant_id = $1 and d.id = $3 and d.deleted_at is null and d.organization_id in (select id from readable)
+"""
+
+
+class EntryQuery(Struct, frozen=True):
+    """What part of a dictionary's entries is asked for, and in which order."""
+
+    search: str = ""
+    ids: tuple[UUID, ...] | None = None
+    sort: str = "position"
+    descending: bool = False
+    limit: int | None = None
+    offset: int = 0
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the counter of the dictionary is not the total."""
+        return bool(self.search) or self.ids is not None
+
+
+class EntryPage(Struct, frozen=True):
+    """Entries as JSON texts joined by commas, and how many there are in all."""
+
+    items: str
+    total: int
+
+
+def reading_organization(scope: Scope) -> UUID | None:
+    """The organization that inheritance is told from: the selected one, else the caller's own."""
+    return scope.selected_organization_id or scope.home_organization_id
+
+
+def candidates(scope: Scope) -> list[UUID] | None:
+    """Organizations that a caller sees directly (dictionaries.md 1.1); None when nothing narrows them."""
+    found = {
+        reading_organization(scope),
+        scope.home_organization_id,
+        *(scope.filter_ids or ()),
+        *(scope.allowed_ids or ()),
+    }
+    found.discard(None)
+    return sorted(found, key=str) or None  # type: ignore[type-var]  # None was discarded
+
+
+async def list_dictionaries(connection: asyncpg.Connection, scope: Scope, include_inactive: bool) -> str:
+    """Readable dictionaries by name, the caller's own before an inherited one of the same name: JSON texts."""
+    return str(
+        await connection.fetchval(
+            _LIST, scope.tenant_id, candidates(scope), reading_organization(scope), include_inactive
+        )
+    )
+
+
+async def dictionary(connection: asyncpg.Connection, scope: Scope, id: UUID) -> str:
+    """One readable dictionary as JSON text. Raises Problem 404."""
+    found = await connection.fetchval(
+        _DETAIL, scope.tenant_id, candidates(scope), reading_organization(scope), id
+    )
+    if found is None:
+        raise Problem.not_found("Dictionary not found")
+    return str(found)
+
+
+async def entries(
+    connection: asyncpg.Connection, scope: Scope, id: UUID, query: EntryQuery, search_key: bytes
+) -> EntryPage:
+    """A page of a readable dictionary's entries in one statement. Raises Problem 404."""
+    sql = _entries_sql(
+        query.sort, query.descending, query.ids is not None, bool(query.search), len(query.search) >= 3
+    )
+    row = await connection.fetchrow(
+        sql,
+        scope.tenant_id,
+        candidates(scope),
+        id,
+        query.limit,
+        query.offset,
+        list(query.ids or ()),
+        query.search,
+        search_key,
+    )
+    if row is None:
+        raise Problem.not_found("Dictionary not found")
+    return EntryPage(row["items"] or "", row["total"] or 0)
+
+
+async def entry_batches(
+    connection: asyncpg.Connection, scope: Scope, id: UUID, query: EntryQuery, search_key: bytes, size: int
+) -> AsyncIterator[Sequence[dict[str, Any]]]:
+    """All entries that the query asks for, decoded, `size` at a time: for exports."""
+    offset = 0
+    while True:
+        page = await entries(
+            connection, scope, id, msgspec.structs.replace(query, limit=size, offset=offset), search_key
+        )
+        batch = msgspec.json.decode(f"[{page.items}]", type=list[dict[str, Any]])
+        if batch:
+            yield batch
+        if len(batch) < size:
+            return
+        offset += size
+
+
+async def dictionary_key(connection: asyncpg.Connection, scope: Scope, id: UUID) -> str:
+    """The key of a readable dictionary. Raises Problem 404."""
+    key = await connection.fetchval(_FOUND, scope.tenant_id, candidates(scope), id)
+    if key is None:
+        raise Problem.not_found("Dictionary not found")
+    return str(key)
+
+
+@cache
+def _entries_sql(sort: str, descending: bool, by_ids: bool, searched: bool, grams: bool) -> str:
+    """The page is found by its keys alone, then its documents are joined: what is skipped is never read.
+
+    The parameters are always the same eight, so that every variant is called alike.
+    """
+    direction = " desc" if descending else ""
+    order = ", ".join(column + direction for column in ENTRY_SORTS[sort])
+    narrowed = " and e.entity_id = any($6::uuid[])" if by_ids else " and $6::uuid[] is not null"
+    if searched:
+        narrowed += (
+            " and case when length(search_text_normal($7::text)) < 3 then e.name_lc ^@ lower($7::text) else"
+            " position(search_text_normal($7::text) in"
+            " search_text_normal(concat_ws(' ', e.doc::json->>'label', e.doc::json->>'value'))) > 0 end"
+            " and $8::bytea is not null"
+        )
+        if grams:
+            narrowed += (
+                " and e.entity_id in (select search_ids($1, 'dictionaries:entry', search_needle($7, $8)))"
+            )
+    else:
+        narrowed += " and $7::text is not null and $8::bytea is not null"
+    scope = (
+        "from entity_index e where e.tenant_id = $1 and e.entity_type = 'dictionaries:entry' and e.parent_id = $3"
+        " and e.deleted_at is null"
+    )
+    total = (
+        f"(select count(*) {scope}{narrowed})"
+        if by_ids or searched
+        else "(select coalesce(sum(c.n), 0)::bigint from entity_counters c where c.tenant_id = $1"
+        " and c.entity_type = 'dictionaries:entry' and c.organization_id = d.organization_id and c.parent_id = $3)"
+    )
+    return f"""
+with {_READABLE},
+  d as (select id, organization_id from dictionaries where tenant_id = $1 and id = $3 and deleted_at is null
+         and organization_id in (select id from readable)),
+  page as materialized (select e.entity_id {scope}{narrowed} order by {order} limit $4 offset $5)
+select (select string_agg(e.doc, ',' order by {order}) from page join entity_index e
+          on e.tenant_id = $1 and e.entity_type = 'dictionaries:entry' and e.entity_id = page.entity_id) as items,
+       {total} as total
+  from d
+"""
