@@ -1,0 +1,148 @@
+"""Signing in, staying in and signing out (contract: auth.md 7.1 to 7.4).
+
+Whatever is slow or secret about it happens here, outside any transaction: the commands store sessions, nothing else.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from app.database import Database
+from app.settings import Settings
+from commands.auth import EndSessions, OpenSession
+from commands.bus import Bus
+from domain.credentials import (
+    ACCESS_SECONDS,
+    RefusedTokenError,
+    SignInKeys,
+    new_session_token,
+    read_access_token,
+    sign_access_token,
+)
+from domain.errors import Problem
+from domain.passwords import MAX_LENGTH, Passwords
+from domain.scope import Options, system_scope
+from queries.auth import Account, account_by_email, account_by_session, sessions_of
+
+WRONG_CREDENTIALS: Final = "Invalid email or password"
+LACKS_ROLE: Final = "This account does not have a role that is required here"
+
+
+def sign_in_keys(settings: Settings, master: bytes) -> SignInKeys:
+    """The keys of access tokens, session tokens, e-mail look-up and API keys. Raises ValueError for a weak one."""
+
+    def text(secret: object) -> str | None:
+        reveal = getattr(secret, "get_secret_value", None)
+        return None if reveal is None else str(reveal()).strip() or None
+
+    return SignInKeys.derive(
+        master,
+        jwt_secret=text(settings.jwt_secret),
+        jwt_staff_secret=text(settings.jwt_staff_secret),
+        token_secret=text(settings.auth_token_secret),
+        pepper=text(settings.lookup_hash_pepper),
+    )
+
+
+class SignedIn(Struct, frozen=True):
+    """The two proofs of a new session, and the seconds that the longer-lived one is good for."""
+
+    access_token: str
+    session_token: str
+    lifetime_seconds: int
+
+
+class SignIn:
+    """What the sign-in operations do. One per process."""
+
+    def __init__(self, database: Database, bus: Bus, settings: Settings, keys: SignInKeys) -> None:
+        """Take the parts."""
+        self._database = database
+        self._bus = bus
+        self._keys = keys
+        self._passwords = Passwords()
+        self._remembered_seconds = settings.remember_me_days * 86_400
+
+    async def with_password(
+        self,
+        email: str,
+        password: str,
+        *,
+        tenant_id: UUID | None = None,
+        any_role: Sequence[str] = (),
+        remember: bool = False,
+        options: Options,
+    ) -> SignedIn:
+        """Open a session for the one user with this e-mail (in the tenant, if given).
+
+        Raises Problem 401 when there is not exactly one such user or the password is wrong, all at the same cost, and
+        403 when the user has none of the roles `any_role`.
+        """
+        async with self._database.system() as connection:
+            account = await account_by_email(connection, self._keys.email_hash(email), tenant_id)
+        digest = account.password_hash if account is not None and len(password) <= MAX_LENGTH else None
+        if not await self._passwords.verify(digest, password[:MAX_LENGTH]) or account is None:
+            raise Problem(401, {"ok": False, "error": WRONG_CREDENTIALS})
+        if any_role and not set(any_role).intersection(account.roles):
+            raise Problem(403, {"ok": False, "error": LACKS_ROLE})
+        token = new_session_token()
+        lifetime = self._remembered_seconds if remember else ACCESS_SECONDS
+        command = OpenSession(
+            user_id=account.id, token_hash=self._keys.session_hash(token), lifetime_seconds=lifetime
+        )
+        outcome = await self._bus.execute(command, system_scope(account.tenant_id), _plain(options))
+        return SignedIn(self._access_token(account, outcome.result.session_id), token, lifetime)
+
+    async def refresh(self, session_token: str | None) -> str | None:
+        """A fresh access token for a live session; None when the session is unknown, over, or its user gone."""
+        if not session_token:
+            return None
+        async with self._database.system() as connection:
+            account = await account_by_session(connection, self._keys.session_hash(session_token))
+        if account is None or account.session_id is None:
+            return None
+        return self._access_token(account, account.session_id)
+
+    async def sign_out(
+        self,
+        *,
+        session_id: UUID | None,
+        access_token: str | None,
+        session_token: str | None,
+        options: Options,
+    ) -> None:
+        """End the session of the caller and those of its two cookies, as far as they exist."""
+        ids = [] if session_id is None else [session_id]
+        try:
+            claims = read_access_token(self._keys.jwt, access_token) if access_token else None
+        except RefusedTokenError:
+            claims = None
+        if claims is not None:
+            ids.append(claims.session_id)
+        digest = self._keys.session_hash(session_token) if session_token else None
+        async with self._database.system() as connection:
+            found = await sessions_of(connection, ids, digest)
+        for tenant_id, sessions in found.items():
+            await self._bus.execute(
+                EndSessions(session_ids=sessions), system_scope(tenant_id), _plain(options)
+            )
+
+    def _access_token(self, account: Account, session_id: UUID) -> str:
+        return sign_access_token(
+            self._keys.jwt,
+            user_id=account.id,
+            session_id=session_id,
+            tenant_id=account.tenant_id,
+            organization_id=account.organization_id,
+            email=account.email,
+            roles=account.roles,
+            now=datetime.now(UTC),
+        )
+
+
+def _plain(options: Options) -> Options:
+    """Signing in and out are never rehearsed, and never answered from memory."""
+    return Options(request_id=options.request_id, correlation_id=options.correlation_id)
