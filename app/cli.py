@@ -293,3 +293,7 @@ def _progress(label: str) -> Iterator[Callable[[str, int, int], None]]:
         yield lambda what, done, total: bar.update(
             task, description=f"{label} {what}", completed=done, total=total
         )
+
+
+if __name__ == "__main__":
+    main()

@@ -129,10 +129,14 @@ class Database:
         self.target = target
         self._loggers: set[QueryLogger] = set()
         self.readers = Pool(
-            lambda: self._open("backstep_app", {"default_transaction_read_only": "on", "statement_timeout": "60s"}),
+            lambda: self._open(
+                "backstep_app", {"default_transaction_read_only": "on", "statement_timeout": "60s"}
+            ),
             readers,
         )
-        self.writers = Pool(lambda: self._open("backstep_app", {"plan_cache_mode": "force_generic_plan"}), writers)
+        self.writers = Pool(
+            lambda: self._open("backstep_app", {"plan_cache_mode": "force_generic_plan"}), writers
+        )
         self._system = Pool(lambda: self._open("backstep_system", {}), system)
         self._tenant_locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 

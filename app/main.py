@@ -137,7 +137,9 @@ def create_app(settings: Settings | None = None, application: Application | None
             await running.stop()
 
     load_parts()
-    operations = [item for name in MODULES for item in operations_of(import_module(f"app.http.{name}").__name__)]
+    operations = [
+        item for name in MODULES for item in operations_of(import_module(f"app.http.{name}").__name__)
+    ]
     app = Litestar(
         route_handlers=[*handlers(operations), *page_handlers(settings)],
         exception_handlers=EXCEPTION_HANDLERS,

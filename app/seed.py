@@ -23,7 +23,7 @@ from domain.scope import Options, system_scope
 if TYPE_CHECKING:
     from app.seed_data import Draft
     from commands.bus import Bus
-    from commands.setup import FirstUser, Installed
+    from commands.setup import Installed
 
 _LOCK: Final = 4_171_309_523_660_118_817
 _EMAIL: Final = re.compile(r"[^\s@]{1,64}@[^\s@]+\.[^\s@.]{2,}\Z")
@@ -184,14 +184,15 @@ async def _install(
     from commands.setup import FirstUser, InstallTenant
 
     bus = bus or make_bus(database, settings)
-    keys, passwords = _keys(settings), Passwords()
+    keys = _keys(settings)
+    passwords = Passwords(keys.password_seal)
     users: list[FirstUser] = [
         FirstUser(email, keys.email_hash(email), await passwords.hash(password), role, name)
         for email, role, name in people
     ]
     scope, options = system_scope(random_id()), Options(source="system")
     command = InstallTenant(name=tenant_name, organization_name=organization_name, users=tuple(users))
-    made: "Installed" = (await bus.execute(command, scope, options)).result
+    made: Installed = (await bus.execute(command, scope, options)).result
     await _fill(bus, made.tenant_id, made.organization_id, drafts)
     return made
 

@@ -63,7 +63,7 @@ class SignIn:
         self._database = database
         self._bus = bus
         self._keys = keys
-        self._passwords = Passwords()
+        self._passwords = Passwords(keys.password_seal)
         self._remembered_seconds = settings.remember_me_days * 86_400
 
     async def with_password(

@@ -39,7 +39,9 @@ async def verify(
     load_parts()
     master = master_key(settings)
     async with database.system() as connection:
-        rows = await connection.fetch("select id from tenants where $1::uuid is null or id = $1 order by id", tenant_id)
+        rows = await connection.fetch(
+            "select id from tenants where $1::uuid is null or id = $1 order by id", tenant_id
+        )
         for tenant in (row["id"] for row in rows):
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 state, broken = await replay.replay_state(connection, tenant)

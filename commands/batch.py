@@ -67,5 +67,3 @@ def _known(step: Step) -> Definition:
         text = f"Unknown command, or one that cannot be part of a batch: {step.command}"
         raise Problem.bad_request(text, "unknown_command")
     return kind
-
-

@@ -187,7 +187,9 @@ class Bus:
         scope: Scope,
         options: Options,
     ) -> Outcome:
-        work = Work("backstep.reverse", None, None, True, action == "redo", subject, _nothing, history_action=action)
+        work = Work(
+            "backstep.reverse", None, None, True, action == "redo", subject, _nothing, history_action=action
+        )
 
         async def perform(unit: Unit) -> Any:
             source = await find(unit.connection)
@@ -219,7 +221,9 @@ class Bus:
 
     def _obstacle(self, action: str, error: asyncpg.IntegrityConstraintViolationError) -> Problem:
         if isinstance(error, asyncpg.ForeignKeyViolationError):
-            return Problem.bad_request(f"{action.capitalize()} failed: something depends on the record now", "in_use")
+            return Problem.bad_request(
+                f"{action.capitalize()} failed: something depends on the record now", "in_use"
+            )
         text = self._conflicts.get(error.constraint_name or "", "another record stands in the way")
         return Problem.bad_request(f"{action.capitalize()} failed: {text}", "conflict")
 
@@ -299,7 +303,9 @@ class Bus:
         root = _root(work, unit.changes)
         resource_id = work.resource_id or (str(work.target) if work.target else None) or _text(root.k["id"])
         organization = _organization(root)
-        fields = snapshots.changed_fields(work.command_id, snapshots.decode(encoded), work.resource_kind, resource_id)
+        fields = snapshots.changed_fields(
+            work.command_id, snapshots.decode(encoded), work.resource_kind, resource_id
+        )
         source = "api" if scope.actor.kind == "api_key" and options.source == "ui" else options.source
         return LogEntry(
             tenant_id=scope.tenant_id,
@@ -317,7 +323,7 @@ class Bus:
             history_action=work.history_action,
             source_log_id=work.source_log_id,
             source_key="system" if scope.actor.kind == "system" else source,
-            input=work.input if work.history_action is None else None,
+            input=work.input if work.input is not None and work.history_action is None else Raw(b"null"),
             changes=Raw(encoded),
             changed_fields=fields,
             primary_changed_field=fields[0] if fields else None,
@@ -342,7 +348,9 @@ class Bus:
         if row is None:
             return None
         if bytes(row["fingerprint"]) != _fingerprint(work):
-            raise Problem.unprocessable("The idempotency key was used for another request", "idempotency_key_reused")
+            raise Problem.unprocessable(
+                "The idempotency key was used for another request", "idempotency_key_reused"
+            )
         entry = msgspec.json.decode(row["entry"], type=LogEntry) if row["entry"] else None
         return Outcome(Raw(row["result"].encode()), entry, replayed=True)
 
@@ -414,8 +422,14 @@ def _fingerprint(work: Work) -> bytes:
 
 def _preview(work: Work, unit: Unit, result: Any) -> DryRun:
     root = _root(work, unit.changes) if unit.changes else None
-    resource_id = work.resource_id or (str(work.target) if work.target else None) or (_text(root.k["id"]) if root else None)
+    resource_id = (
+        work.resource_id
+        or (str(work.target) if work.target else None)
+        or (_text(root.k["id"]) if root else None)
+    )
     decoded = snapshots.decode(_encode(unit.changes))
     before, after = snapshots.snapshots(work.command_id, decoded, work.resource_kind, resource_id)
     changes = snapshots.field_changes(before, after)
-    return DryRun(work.command_id, work.resource_kind, resource_id, before, after, changes, unit.changes, result)
+    return DryRun(
+        work.command_id, work.resource_kind, resource_id, before, after, changes, unit.changes, result
+    )

@@ -172,7 +172,10 @@ async def delete_dictionary(command: DeleteDictionary, unit: Unit) -> dict[str, 
 
 
 @command(
-    "dictionaries.entries.create", resource="dictionaries.entry", label="Add dictionary entry", features=(MANAGE,)
+    "dictionaries.entries.create",
+    resource="dictionaries.entry",
+    label="Add dictionary entry",
+    features=(MANAGE,),
 )
 class CreateEntry(Command, frozen=True, kw_only=True, rename="camel"):
     """Add an entry. Its label is its value unless given; it stands first unless a position is given."""
@@ -223,8 +226,8 @@ class UpdateEntry(Command, frozen=True, kw_only=True, rename="camel"):
     entry_id: UUID
     value: Value | UnsetType = UNSET
     label: Value | UnsetType = UNSET
-    color: Color | None | UnsetType = UNSET
-    icon: Icon | None | UnsetType = UNSET
+    color: Color | UnsetType | None = UNSET
+    icon: Icon | UnsetType | None = UNSET
     position: Position | UnsetType = UNSET
     is_default: bool | UnsetType = UNSET
 
@@ -436,7 +439,9 @@ async def seed_dictionary(command: SeedDictionary, unit: Unit) -> dict[str, Any]
 def _require_some(command: Command, *ids: str) -> None:
     """An update must name something to change."""
     if all(getattr(command, field) is UNSET for field in command.__struct_fields__ if field not in ids):
-        raise Problem.invalid([{"code": "custom", "path": [], "message": "Provide at least one field to update"}])
+        raise Problem.invalid(
+            [{"code": "custom", "path": [], "message": "Provide at least one field to update"}]
+        )
 
 
 async def _own_dictionary(unit: Unit, id: UUID) -> Any:

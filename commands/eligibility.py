@@ -30,18 +30,22 @@ class Source(Struct, frozen=True):
     """Of a batch: the features of all its commands."""
 
 
-_UNDO = """
+# The newest action that the caller could undo: of the same record, where the action is about one. Two selects, because
+# the narrower one must be found by the record's index, however long the log is.
+_NEWEST = """(select n.id from action_logs n
+         where n.tenant_id = l.tenant_id{same} and n.undo_token is not null
+           and n.actor_user_id is not distinct from case when $4 then l.actor_user_id else $3::uuid end
+           and n.organization_id is not distinct from l.organization_id
+           and not exists (select from action_log_reversals r where r.tenant_id = n.tenant_id and r.log_id = n.id)
+         order by n.seq desc limit 1)"""
+_OF_RECORD = _NEWEST.format(same=" and n.resource_kind = l.resource_kind and n.resource_id = l.resource_id")
+
+_UNDO = f"""
 select l.id, l.seq, l.command_id, l.action_label, l.resource_kind, l.resource_id, l.organization_id, l.actor_user_id,
        l.context::text as context, l.changes::text as changes, l.created_at, l.input->'features' as features,
        exists (select from action_log_reversals r where r.tenant_id = l.tenant_id and r.log_id = l.id) as reversed,
-       (select n.id from action_logs n
-         where n.tenant_id = l.tenant_id and n.undo_token is not null
-           and n.actor_user_id is not distinct from case when $4 then l.actor_user_id else $3::uuid end
-           and n.organization_id is not distinct from l.organization_id
-           and (l.resource_kind is null or l.resource_id is null
-                or (n.resource_kind = l.resource_kind and n.resource_id = l.resource_id))
-           and not exists (select from action_log_reversals r where r.tenant_id = n.tenant_id and r.log_id = n.id)
-         order by n.seq desc limit 1) as latest
+       case when l.resource_kind is null or l.resource_id is null then {_NEWEST.format(same="")}
+            else {_OF_RECORD} end as latest
   from action_logs l where l.tenant_id = $1 and l.undo_token = $2
 """
 
@@ -50,11 +54,13 @@ select l.id, u.seq, l.command_id, l.action_label, l.resource_kind, l.resource_id
        l.context::text as context, u.changes::text as changes, u.id as undo_id, l.input->'features' as features,
        r.reversed_by is not null and u.history_action = 'undo' and not exists
          (select from action_log_reversals again where again.tenant_id = u.tenant_id and again.log_id = u.id) as undone,
-       (select n.source_log_id from action_logs n join action_logs s on s.tenant_id = n.tenant_id and s.id = n.source_log_id
+       (select n.source_log_id from action_logs n
+          join action_logs s on s.tenant_id = n.tenant_id and s.id = n.source_log_id
          where n.tenant_id = l.tenant_id and n.history_action = 'undo'
            and s.actor_user_id is not distinct from case when $4 then l.actor_user_id else $3::uuid end
            and s.organization_id is not distinct from l.organization_id
-           and not exists (select from action_log_reversals again where again.tenant_id = n.tenant_id and again.log_id = n.id)
+           and not exists
+             (select from action_log_reversals again where again.tenant_id = n.tenant_id and again.log_id = n.id)
          order by n.seq desc limit 1) as latest
   from action_logs l
   left join action_log_reversals r on r.tenant_id = l.tenant_id and r.log_id = l.id

@@ -38,7 +38,7 @@ class LogEntry(Struct, frozen=True, kw_only=True):
     history_action: str | None = None
     source_log_id: UUID | None = None
     source_key: str
-    input: Raw | None
+    input: Raw
     changes: Raw
     changed_fields: list[str]
     primary_changed_field: str | None
@@ -84,10 +84,14 @@ _INSERT = (
 def _closing(reversal: bool, projection: tuple[str, ...], projected: str) -> str:
     parts = [
         f"l as ({_INSERT})",
-        "touched as (insert into action_log_rows (tenant_id, table_name, row_id, seq, log_id)"
-        " select l.tenant_id, x.t, x.i, l.seq, l.id from l, unnest($2::text[], $3::uuid[]) x(t, i))",
-        "announced as (insert into outbox (tenant_id, log_id, organization_id, events, created_at, seq)"
-        " select l.tenant_id, l.id, l.organization_id, $4::text::jsonb, l.created_at, l.seq from l)",
+        (
+            "touched as (insert into action_log_rows (tenant_id, table_name, row_id, seq, log_id)"
+            " select l.tenant_id, x.t, x.i, l.seq, l.id from l, unnest($2::text[], $3::uuid[]) x(t, i))"
+        ),
+        (
+            "announced as (insert into outbox (tenant_id, log_id, organization_id, events, created_at, seq)"
+            " select l.tenant_id, l.id, l.organization_id, $4::text::jsonb, l.created_at, l.seq from l)"
+        ),
     ]
     if reversal:
         parts.append(
@@ -168,4 +172,3 @@ def _verb(change: Change, soft_deletes: bool) -> str:
     if soft_deletes and change.b and change.a and "deleted_at" in change.a:
         return "created" if bytes(change.a["deleted_at"]) == b"null" else "deleted"
     return "updated"
-

@@ -77,7 +77,9 @@ def command(
     return register
 
 
-def handles(cls: type[C]) -> Callable[[Callable[[C, Unit], Awaitable[Any]]], Callable[[C, Unit], Awaitable[Any]]]:
+def handles(
+    cls: type[C],
+) -> Callable[[Callable[[C, Unit], Awaitable[Any]]], Callable[[C, Unit], Awaitable[Any]]]:
     """Declare the handler of a command type."""
 
     def register(handler: Callable[[C, Unit], Awaitable[Any]]) -> Callable[[C, Unit], Awaitable[Any]]:

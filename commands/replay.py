@@ -100,7 +100,8 @@ async def compare(connection: Any, tenant_id: UUID, state: State) -> list[Diverg
         last = UUID(int=0)
         while True:
             live = await connection.fetch(
-                f"select id, to_jsonb(t)::text as row from {table} t where tenant_id = $1 and id > $2 order by id limit {_PAGE}",
+                f"select id, to_jsonb(t)::text as row from {table} t where tenant_id = $1 and id > $2"
+                f" order by id limit {_PAGE}",
                 tenant_id,
                 last,
             )

@@ -64,7 +64,7 @@ async def install_tenant(command: InstallTenant, unit: Unit) -> Installed:
 
 
 async def _first_organization(command: InstallTenant, unit: Unit) -> UUID:
-    id = unit.new_id()  # noqa: A001  # it is the id
+    id = unit.new_id()  # it is the id
     path = {"root_id": id, "tree_path": str(id)}
     name = command.organization_name
     await unit.insert(organizations, {"id": id, "name": name, "slug": slug_of(name), **path})

@@ -13,9 +13,9 @@ from msgspec import Raw, Struct
 from commands import statements
 from domain.errors import Problem
 from domain.ids import derived_id
+from domain.images import wire_row
 from domain.resources import Resource, Row, resource_of
 from domain.scope import Scope
-from domain.images import wire_row
 from domain.wire import iso_ms
 
 _row = msgspec.json.Decoder(dict[str, Raw])
@@ -40,7 +40,7 @@ class Change(Struct, omit_defaults=True):
     a: Row | None = None
     u: Row | None = None
     x: dict[str, Raw] | None = None
-    r: Raw | None = None
+    r: str | None = None
 
 
 class Image(Struct, frozen=True):
@@ -136,7 +136,9 @@ class Unit:
     ) -> list[Image]:
         resource = resource_of(table.name)
         full = [self._complete(resource, row) for row in rows]
-        return await self._write(resource, "i", statements.insert(resource.name, where), _encode(full).decode(), *args)
+        return await self._write(
+            resource, "i", statements.insert(resource.name, where), _encode(full).decode(), *args
+        )
 
     def _complete(self, resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
         row = resource.defaults | dict(values)
@@ -151,7 +153,13 @@ class Unit:
         return row
 
     async def update(
-        self, table: sa.Table, id: UUID, values: Mapping[str, Any], *, where: str = "", args: Sequence[Any] = ()
+        self,
+        table: sa.Table,
+        id: UUID,
+        values: Mapping[str, Any],
+        *,
+        where: str = "",
+        args: Sequence[Any] = (),
     ) -> Image | None:
         """Set columns of one row; None when there is no such row, or the condition (over `t`, with $4…) excludes it."""
         resource = resource_of(table.name)
@@ -174,7 +182,7 @@ class Unit:
     def _stamped(self, resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := values.keys() - resource.defaults.keys():
             raise KeyError(f"{resource.name} has no column {', '.join(sorted(unknown))}")
-        return dict(values) | {column: self.now for column in resource.volatile}
+        return dict(values) | dict.fromkeys(resource.volatile, self.now)
 
     async def delete(
         self, table: sa.Table, id: UUID, *, where: str = "", args: Sequence[Any] = ()
@@ -251,7 +259,7 @@ def _change(
     assert row is not None
     change = Change(ordinal, resource.name, operation, {"id": row["id"]}, x=derived or None)
     if resource.parent is not None:
-        change.r = row[resource.parent]
+        change.r = msgspec.json.decode(row[resource.parent], type=str)
     if before is not None and after is not None:
         changed = [column for column, value in after.items() if before[column] != value]
         if resource.volatile.issuperset(changed):

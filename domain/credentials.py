@@ -33,6 +33,7 @@ class SignInKeys(Struct, frozen=True):
     session: bytes
     lookup: bytes
     api_key: bytes
+    password_seal: bytes
 
     @classmethod
     def derive(
@@ -61,6 +62,7 @@ class SignInKeys(Struct, frozen=True):
             session=token.encode() if token else derived_key(master, "auth/session-token"),
             lookup=pepper.encode() if pepper else derived_key(master, "auth/email-lookup"),
             api_key=derived_key(master, "auth/api-key"),
+            password_seal=derived_key(master, "auth/password-seal"),
         )
 
     def email_hash(self, email: str) -> str:

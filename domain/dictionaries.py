@@ -23,7 +23,14 @@ declare(
 
 declare_events(
     *(
-        Event(f"dictionaries.{entity}.{verb}", f"{label} {verb.capitalize()}", "dictionaries", entity, "crud", broadcast=True)
+        Event(
+            f"dictionaries.{entity}.{verb}",
+            f"{label} {verb.capitalize()}",
+            "dictionaries",
+            entity,
+            "crud",
+            broadcast=True,
+        )
         for entity, label in (("dictionary", "Dictionary"), ("entry", "Dictionary Entry"))
         for verb in ("created", "updated", "deleted")
     )
@@ -93,7 +100,11 @@ def reorder_view(changes: list[dict[str, Any]]) -> Images:
 
 
 def _positions(changes: list[dict[str, Any]], side: str) -> dict[str, Any]:
-    moved = [{"id": c["k"]["id"], "position": c[side]["position"]} for c in changes if "position" in c.get(side, {})]
+    moved = [
+        {"id": c["k"]["id"], "position": c[side]["position"]}
+        for c in changes
+        if "position" in c.get(side, {})
+    ]
     return {**_place(changes), "positions": moved}
 
 
@@ -110,6 +121,6 @@ def set_default_view(changes: list[dict[str, Any]]) -> Images:
 
 
 def _place(changes: list[dict[str, Any]]) -> dict[str, Any]:
-    kept = next((c["u"] for c in changes if c.get("u")), {})
+    kept: dict[str, Any] = next((c["u"] for c in changes if c.get("u")), {})
     scope = {"tenantId": kept.get("tenant_id"), "organizationId": kept.get("organization_id")}
     return {"dictionaryId": kept.get("dictionary_id"), "scope": scope}

@@ -31,7 +31,9 @@ _modules: dict[str, Module] = {}
 _extra_grants: dict[str, list[str]] = {}
 
 
-def declare(module: Module, features: Iterable[Feature], grants: dict[str, Sequence[str]] | None = None) -> None:
+def declare(
+    module: Module, features: Iterable[Feature], grants: dict[str, Sequence[str]] | None = None
+) -> None:
     """Add a module and its features; `grants` lists further grant strings (wildcards) for default roles."""
     _modules.setdefault(module.id, module)
     for feature in features:
@@ -54,7 +56,9 @@ def default_grants(role: str) -> list[str]:
     """The grant strings that a default role starts with, without duplicates."""
     extra = _extra_grants.get(role, ())
     singles = [feature.id for feature in _features.values() if role in feature.roles]
-    return list(dict.fromkeys([*extra, *(id for id in singles if not any(matches(grant, id) for grant in extra))]))
+    return list(
+        dict.fromkeys([*extra, *(id for id in singles if not any(matches(grant, id) for grant in extra))])
+    )
 
 
 def matches(grant: str, feature: str) -> bool:

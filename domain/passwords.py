@@ -10,6 +10,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
 
+from domain.keys import seal, unseal
+
+_PURPOSE: Final = "auth/password"
+
 MAX_LENGTH: Final = 256
 """Longest password in characters; a longer one would only be work for the hash."""
 
@@ -20,23 +24,36 @@ _DUMMY: Final = (
 
 
 class Passwords:
-    """Hashes and verifies with Argon2id (19 MiB, two passes), at most one at a time for each core."""
+    """Hashes and verifies with Argon2id (19 MiB, two passes), at most one at a time for each core.
 
-    def __init__(self) -> None:
-        """Start with all slots free."""
+    Hashes are sealed with a key of the installation before anybody sees them: row images keep columns as they are in
+    the table, so what stands in a table, and therefore in the log and in its backups, must not be worth stealing.
+    """
+
+    def __init__(self, seal_key: bytes) -> None:
+        """Start with all slots free; `seal_key` has 32 bytes."""
+        self._seal_key = seal_key
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._slots = CapacityLimiter(min(os.cpu_count() or 1, 4))
 
     async def hash(self, password: str) -> str:
-        """The encoded hash of a password, with a salt of its own."""
-        return await anyio.to_thread.run_sync(self._hasher.hash, password, limiter=self._slots)
+        """The sealed hash of a password, with a salt of its own."""
+        digest = await anyio.to_thread.run_sync(self._hasher.hash, password, limiter=self._slots)
+        return seal(self._seal_key, _PURPOSE, digest)
 
     async def verify(self, digest: str | None, password: str) -> bool:
-        """Whether `password` belongs to `digest`; None is refused after the same work."""
+        """Whether `password` belongs to the sealed hash `digest`; None is refused after the same work."""
         matches = await anyio.to_thread.run_sync(
-            self._verify, digest or _DUMMY, password, limiter=self._slots
+            self._verify, self._opened(digest), password, limiter=self._slots
         )
         return matches and digest is not None
+
+    def _opened(self, digest: str | None) -> str:
+        """The hash under the seal; the dummy when there is none that this installation sealed."""
+        try:
+            return _DUMMY if digest is None else unseal(self._seal_key, _PURPOSE, digest)
+        except ValueError:
+            return _DUMMY
 
     def _verify(self, digest: str, password: str) -> bool:
         try:

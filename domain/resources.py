@@ -22,9 +22,10 @@ class Resource:
 
     `kind` is the resource kind in the audit log; a table without one is bookkeeping or a child. `parent` names the
     column that holds the id of the root row for a child table (`root`: that root's table name). `hidden` columns are
-    kept in history but never shown. `derived` adds values of other tables to the image (name on the wire to SQL over
-    the alias `t`). `conflicts` says what a violated constraint (by name) means to a client. `event` is the prefix of the events that its changes cause. `logged` False: rows that are not part
-    of history (sessions).
+    kept in history but never shown; `secret` ones besides stay out of the unchanged part of an image. `derived` adds
+    values of other tables to the image (name on the wire to SQL over the alias `t`). `conflicts` says what a violated
+    constraint (by name) means to a client. `event` is the prefix of the events that its changes cause. `logged`
+    False: rows that are not part of history (sessions).
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Resource:
         for column in self.table.columns:
             if column.computed is None:
                 default = column.default
-                found[str(column.name)] = default.arg if isinstance(default, ScalarElementColumnDefault) else None
+                found[str(column.name)] = (
+                    default.arg if isinstance(default, ScalarElementColumnDefault) else None
+                )
         return found
 
     @cached_property

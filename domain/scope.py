@@ -84,4 +84,6 @@ class Options(Struct, frozen=True):
 
 def system_scope(tenant_id: UUID) -> Scope:
     """The scope of trusted work without a person: seeding, replay, maintenance."""
-    return Scope(tenant_id=tenant_id, actor=Actor(id=None, kind="system"), is_super_admin=True, features=("*",))
+    return Scope(
+        tenant_id=tenant_id, actor=Actor(id=None, kind="system"), is_super_admin=True, features=("*",)
+    )

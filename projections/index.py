@@ -73,7 +73,7 @@ def refresh_sql(entity_type: str, name: str, ids: str, texts: str, key: str, ten
         f" p_{name} as (insert into entity_index as e (tenant_id, entity_type, entity_id, organization_id, parent_id,"
         f" doc, position, name_lc, created_at, updated_at, deleted_at, projection_version)"
         f" select {tenant}, '{p.entity_type}', d.id, d.organization_id, d.parent_id, d.doc, d.position,"
-        f" d.name_lc collate \"C\", d.created_at, d.updated_at, d.deleted_at, {p.version} from d_{name} d"
+        f' d.name_lc collate "C", d.created_at, d.updated_at, d.deleted_at, {p.version} from d_{name} d'
         f" on conflict (tenant_id, entity_type, entity_id) do update set organization_id = excluded.organization_id,"
         f" parent_id = excluded.parent_id, doc = excluded.doc, position = excluded.position,"
         f" name_lc = excluded.name_lc, created_at = excluded.created_at, updated_at = excluded.updated_at,"
@@ -144,7 +144,7 @@ class IndexProjector:
             projection = _projections.get(root.entity_type or "")
             if projection is None:
                 continue
-            id = bytes(change.r if resource.root else change.k["id"])[1:-1].decode()
+            id = change.r if resource.root else bytes(change.k["id"])[1:-1].decode()
             ids, texts = touched.setdefault(projection.entity_type, ({}, {}))
             ids[id] = None
             if change.o != "u" or resource.root or not projection.search_columns.isdisjoint(change.a or ()):

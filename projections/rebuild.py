@@ -91,7 +91,9 @@ async def _rebuild_one(
     database: Database, key: bytes, tenant: UUID, projection: EntityProjection, batch: int
 ) -> AsyncIterator[Progress]:
     async with database.system() as connection:
-        total = await connection.fetchval(f"select count(*) from {projection.table} where tenant_id = $1", tenant)
+        total = await connection.fetchval(
+            f"select count(*) from {projection.table} where tenant_id = $1", tenant
+        )
     refresh = refresh_sql(projection.entity_type, "0", "$2::uuid[]", "$2::uuid[]", "$3::bytea", "$1::uuid")
     done, last = 0, UUID(int=0)
     while True:
@@ -136,7 +138,9 @@ async def _finish(database: Database, tenant: UUID, projection: EntityProjection
             projection.entity_type,
         )
         await connection.execute(
-            "delete from entity_counters where tenant_id = $1 and entity_type = $2", tenant, projection.entity_type
+            "delete from entity_counters where tenant_id = $1 and entity_type = $2",
+            tenant,
+            projection.entity_type,
         )
         await connection.execute(
             f"insert into entity_counters (tenant_id, entity_type, organization_id, parent_id, n) {_COUNT}",
@@ -164,8 +168,8 @@ async def differences(connection: Any, tenant_id: UUID, key: bytes) -> list[Diff
         rows = await connection.fetch(_compare_sql(projection), tenant_id, projection.entity_type, key)
         found += [Difference(tenant_id, projection.entity_type, str(row["id"]), row["kind"]) for row in rows]
         counted = await connection.fetch(
-            f"select coalesce(k.parent_id, c.parent_id) as id from ({_COUNT}) c full join (select * from entity_counters"
-            " where tenant_id = $1 and entity_type = $2) k on c.organization_id = k.organization_id"
+            f"select coalesce(k.parent_id, c.parent_id) as id from ({_COUNT}) c"
+            " full join (select * from entity_counters where tenant_id = $1 and entity_type = $2) k on c.organization_id = k.organization_id"
             " and c.parent_id = k.parent_id where coalesce(k.n, 0) <> coalesce(c.n, 0)",
             tenant_id,
             projection.entity_type,

@@ -191,7 +191,7 @@ _LIVE = " join tenants t on t.tenant_id = u.tenant_id and t.id = u.tenant_id and
 
 
 async def account_by_email(connection: Connection, email_hash: str, tenant_id: UUID | None) -> Account | None:
-    """The one user with this e-mail who may sign in, in the tenant or (without one) anywhere; None when not exactly one."""
+    """The user with this e-mail who may sign in, in the tenant or (without one) anywhere; None unless exactly one."""
     rows = await connection.fetch(
         f"select u.tenant_id, u.id, u.organization_id, u.email, u.password_hash, {_ROLES} from users u{_LIVE}"
         " where u.email_hash = $1 and u.deleted_at is null and u.is_confirmed"

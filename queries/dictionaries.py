@@ -36,7 +36,8 @@ _INHERITED = (
 
 _LIST = f"""
 with {_READABLE}
-select coalesce(string_agg({_INHERITED}, ',' order by e.name_lc, e.organization_id is distinct from $3::uuid, e.entity_id), '')
+select coalesce(string_agg({_INHERITED}, ','
+                           order by e.name_lc, e.organization_id is distinct from $3::uuid, e.entity_id), '')
   from entity_index e
  where e.tenant_id = $1 and e.entity_type = 'dictionaries:dictionary' and e.deleted_at is null
    and e.organization_id in (select id from readable)
@@ -94,7 +95,7 @@ def candidates(scope: Scope) -> list[UUID] | None:
         *(scope.allowed_ids or ()),
     }
     found.discard(None)
-    return sorted(found, key=str) or None  # type: ignore[type-var]  # None was discarded
+    return sorted(found, key=str) or None
 
 
 async def list_dictionaries(connection: asyncpg.Connection, scope: Scope, include_inactive: bool) -> str:

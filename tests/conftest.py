@@ -63,7 +63,9 @@ def _named(dsn: str, database: str) -> str:
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of the application under test; sign-in is not rate limited."""
     data: Path = tmp_path_factory.mktemp("data")
-    return Settings.read(data=data, secret=SECRET, rate_limit_enabled=False, log_level="error", access_log_blocking=True)
+    return Settings.read(
+        data=data, secret=SECRET, rate_limit_enabled=False, log_level="error", access_log_blocking=True
+    )
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +130,9 @@ async def new_tenant(application: Application) -> Tenant:
     """Installs a tenant as the product does, and opens a session for each of its people."""
     tenant_id = uuid4()
     keys = sign_in_keys(application.settings, master_key(application.settings))
-    emails = {role: f"{role}.{tenant_id.hex[:12]}@example.com" for role in ("superadmin", "admin", "employee")}
+    emails = {
+        role: f"{role}.{tenant_id.hex[:12]}@example.com" for role in ("superadmin", "admin", "employee")
+    }
     command = InstallTenant(
         name=f"Tenant {tenant_id.hex[:6]}",
         organization_name=f"Organization {tenant_id.hex[:6]}",
@@ -163,5 +167,7 @@ async def sign_in(
         now=datetime.now(UTC),
     )
     headers = {"authorization": f"Bearer {token}"}
-    request: Any = Request({"type": "http", "headers": [(k.encode(), v.encode()) for k, v in headers.items()]})
+    request: Any = Request(
+        {"type": "http", "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+    )
     return Person(user_id, email, await application.identity.resolve(request), headers)

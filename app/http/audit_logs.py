@@ -150,7 +150,7 @@ async def export(call: Call[None]) -> Response[Any]:
         entries = await action_export(connection, call.scope, wanted, limit)
     return Stream(
         csv_rows(_COLUMNS, _export_batches(entries)),
-        media_type="text/csv; charset=utf-8",
+        media_type="text/csv",
         headers={"content-disposition": 'attachment; filename="changelog-export.csv"'},
     )
 

@@ -10,7 +10,7 @@ DEFAULT: Final = "en"
 
 
 def request_locale(request: Request[Any, Any, Any], forced: str | None) -> str:
-    """The forced locale if there is one, else the cookie `locale`, else the best match of `Accept-Language`, else `en`."""
+    """The forced locale, else the cookie `locale`, else the best match of `Accept-Language`, else `en`."""
     if forced in LOCALES:
         return forced
     chosen = request.cookies.get("locale")

@@ -39,7 +39,7 @@ class Subscription:
 
     def offer(self, event: Published) -> None:
         """Queue an event that reaches the stream; too many waiting ones close it."""
-        if event.tenant_id != self.scope.tenant_id or not reaches(event.audience, self.scope):
+        if self.closed or event.tenant_id != self.scope.tenant_id or not reaches(event.audience, self.scope):
             return
         if len(self._waiting) >= MAX_BACKLOG:
             logger.info("stream cut off", reason="slow", waiting=len(self._waiting))

@@ -1,0 +1,154 @@
+"""The pages' routes: every page is a shell rendered once; its modules fetch the data from the API.
+
+A page never reads the database and holds nothing about a tenant, so it may be shown before it is known who asks;
+a visitor without a session cookie is led to the sign-in page, a rejected one by the page's own script.
+"""
+
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Request, Response, get
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Struct
+
+from app.pages.assets import Assets
+
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+)
+"""What the pages need and nothing more: own files only, no inline script or style, no HTML from strings."""
+
+PageRequest: TypeAlias = Request[object, object, State]
+
+TEMPLATE_DIRECTORY: Final = Path(__file__).parent / "templates"
+
+
+class PageSettings(Protocol):
+    """The part of the settings that the pages look at."""
+
+    @property
+    def demo(self) -> bool:
+        """Whether the demo users exist, so that the sign-in page may offer them."""
+        ...
+
+
+class Page(Struct, frozen=True):
+    """One page: its path, template, title, entry module, and whether it is for signed-in people only."""
+
+    path: str
+    template: str
+    title: str
+    module: str
+    private: bool = True
+
+
+PAGES: Final = (
+    Page("/login", "login.html", "Sign in", "js/login.js", private=False),
+    Page("/logout", "logout.html", "Sign out", "js/logout.js", private=False),
+    Page("/backend/activity", "activity.html", "Activity", "js/activity.js"),
+    Page("/backend/dictionaries", "dictionaries.html", "Dictionaries", "js/dictionaries.js"),
+    Page("/backend/dictionaries/{dictionary_id:str}", "dictionary.html", "Dictionary", "js/dictionary.js"),
+    Page("/backend/explorer", "explorer.html", "API explorer", "js/explorer.js"),
+)
+
+
+def page_handlers(settings: PageSettings) -> list[HTTPRouteHandler]:
+    """All handlers of the pages and of the files they load, ready for the application's route list."""
+    assets = Assets()
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATE_DIRECTORY),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals["asset"] = assets.url
+    handlers = [_page_handler(page, _render(templates, assets, page, settings)) for page in PAGES]
+    return [*handlers, _home(), _favicon(assets), _static(assets)]
+
+
+def _render(templates: Environment, assets: Assets, page: Page, settings: PageSettings) -> bytes:
+    return (
+        templates.get_template(page.template)
+        .render(page=page, demo=settings.demo, modules=assets.modules(page.module))
+        .encode()
+    )
+
+
+def _page_handler(page: Page, html: bytes) -> HTTPRouteHandler:
+    @get(page.path, include_in_schema=False, name=f"page:{page.path}", sync_to_thread=False)
+    def show(request: PageRequest) -> Response[bytes]:
+        if page.private and "auth_token" not in request.cookies:
+            return _to_sign_in(request)
+        return _html(html)
+
+    return show
+
+
+def _html(html: bytes) -> Response[bytes]:
+    return Response(
+        html,
+        media_type="text/html; charset=utf-8",
+        headers={"cache-control": "no-cache", "content-security-policy": CONTENT_SECURITY_POLICY},
+    )
+
+
+def _to_sign_in(request: PageRequest) -> Response[bytes]:
+    """Lead to the sign-in page and back; by way of the refresh route when a remembered session may still live."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    door = "/api/auth/session/refresh" if "session_token" in request.cookies else "/login"
+    return _redirect(f"{door}?redirect={quote(wanted, safe='')}")
+
+
+def _redirect(location: str) -> Response[bytes]:
+    return Response(b"", status_code=302, headers={"location": location, "cache-control": "no-store"})
+
+
+def _home() -> HTTPRouteHandler:
+    @get(["/", "/backend"], include_in_schema=False, name="page:home", sync_to_thread=False)
+    def home() -> Response[bytes]:
+        return _redirect("/backend/activity")
+
+    return home
+
+
+def _favicon(assets: Assets) -> HTTPRouteHandler:
+    @get("/favicon.ico", include_in_schema=False, name="page:favicon", sync_to_thread=False)
+    def favicon() -> Response[bytes]:
+        return _redirect(assets.url("favicon.svg"))
+
+    return favicon
+
+
+def _static(assets: Assets) -> HTTPRouteHandler:
+    @get("/static/{digest:str}/{name:path}", include_in_schema=False, name="page:static", sync_to_thread=False)
+    def static(request: PageRequest, digest: str, name: str) -> Response[bytes]:
+        asset = assets.find(name.removeprefix("/"))
+        if asset is None or digest != assets.digest:
+            return Response(
+                b'{"error":"Not Found"}',
+                status_code=404,
+                media_type="application/json",
+                headers={"cache-control": "no-store"},
+            )
+        headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(asset.content, media_type=asset.media_type, headers=headers)
+        headers["content-encoding"] = "gzip"
+        return Response(asset.compressed, media_type=asset.media_type, headers=headers)
+
+    return static

@@ -1,0 +1,81 @@
+/** Creating, editing and deleting a dictionary, and what to do when somebody else was faster. */
+import { ApiError, call } from "./api.js";
+import { choose, form } from "./dialogs.js";
+import { toast } from "./toast.js";
+
+const LOCK = "x-om-ext-optimistic-lock-expected-updated-at";
+const PROTECTED = new Set(["currency", "currencies"]);
+const KEY_RULE = "Small letters, digits, - and _; the first is a letter or a digit.";
+const SORT_MODES = [
+  ["label_asc", "Label, A to Z"], ["label_desc", "Label, Z to A"], ["value_asc", "Value, A to Z"],
+  ["value_desc", "Value, Z to A"], ["created_at_asc", "Oldest first"], ["created_at_desc", "Newest first"],
+];
+
+/** Whether the dictionary may neither be deleted nor change its key. */
+export const isProtected = ({ key }) => PROTECTED.has(key.trim().toLowerCase());
+
+const isConflict = (error) => error instanceof ApiError && error.code === "optimistic_lock_conflict";
+
+/**
+ * Send a change of something that was read before, refused by the server when it changed since; then ask what to
+ * do. Answers what the server answered, or null when the user chose to keep the other person's change.
+ */
+export async function change(method, path, { updatedAt, body, what }) {
+  const headers = updatedAt ? { [LOCK]: updatedAt } : {};
+  try {
+    return await call(method, path, { body, headers });
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    const mine = method === "DELETE" ? "Delete it anyway" : "Save mine anyway";
+    const chosen = await choose("Changed by somebody else", `${what} was changed after you opened it. Nothing was saved yet. Keep the newer version, or put yours on top? Either way the history keeps both.`, [
+      { label: "Keep theirs", main: true }, { label: mine },
+    ]);
+    if (chosen !== 1) return null;
+    return change(method, path, { updatedAt: error.body.currentUpdatedAt, body, what });
+  }
+}
+
+const fields = (dictionary, keyChanges) => [
+  { name: "name", label: "Name", required: true, maxLength: 200, value: dictionary.name },
+  { name: "key", label: "Key", required: true, maxLength: 100, value: dictionary.key, readOnly: !keyChanges, hint: keyChanges ? KEY_RULE : "The key of a system or protected dictionary stays as it is.", pattern: keyChanges ? "[a-z0-9][a-z0-9_\\-]*" : ".*", invalid: KEY_RULE },
+  { name: "description", label: "Description", type: "textarea", maxLength: 2000, value: dictionary.description ?? "" },
+  { name: "entrySortMode", label: "Preferred order for readers", type: "select", options: SORT_MODES, value: dictionary.entrySortMode ?? "label_asc" },
+];
+
+/** Ask for a new dictionary, create it and go there. */
+export function createDictionary() {
+  form("New dictionary", {
+    fields: fields({}, true),
+    action: "Create dictionary",
+    submit: async (values) => {
+      const { id } = await call("POST", "/dictionaries", { body: values });
+      location.assign(`/backend/dictionaries/${id}`);
+    },
+  });
+}
+
+/** Ask for changes of a dictionary and save those that were made. */
+export function editDictionary(dictionary) {
+  const keyChanges = !isProtected(dictionary) && !dictionary.isSystem;
+  form("Edit dictionary", {
+    fields: fields(dictionary, keyChanges),
+    action: "Save",
+    submit: async (values) => {
+      const changed = Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== (dictionary[name] ?? "")));
+      if (!Object.keys(changed).length) return;
+      await change("PATCH", `/dictionaries/${dictionary.id}`, { updatedAt: dictionary.updatedAt, body: changed, what: `“${dictionary.name}”` });
+    },
+  });
+}
+
+/** Delete a dictionary at once; the message that follows offers the way back. True when it is gone. */
+export async function removeDictionary(dictionary) {
+  try {
+    const answer = await change("DELETE", `/dictionaries/${dictionary.id}`, { updatedAt: dictionary.updatedAt, what: `“${dictionary.name}”` });
+    return answer !== null;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    toast(error.message, { kind: "bad" });
+    return false;
+  }
+}

@@ -1,0 +1,111 @@
+/** A readable difference: what an entry of the action log changed, as rows of "field, from, to". */
+import { h, icon } from "./dom.js";
+import { moment, short, words } from "./format.js";
+import { nameOf } from "./names.js";
+
+const QUIET = new Set(["id", "tenantId", "organizationId", "scope", "createdAt", "updatedAt", "deletedAt", "dictionaryId", "dictionaryKey", "normalizedValue"]);
+const NEVER = new Set(["updatedAt", "updated_at"]);
+const COLOR = /^#[0-9a-f]{6}$/i;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/;
+
+/**
+ * The difference of an entry: `{mode, rows}` with mode "create", "delete" or "change" and rows
+ * `{label, from?, to?, quiet}`; a side that does not exist is undefined. Quiet rows are of interest to few.
+ */
+export function difference({ snapshotBefore, snapshotAfter, changes }) {
+  if (!snapshotBefore && snapshotAfter) return { mode: "create", rows: listing(snapshotAfter, "to") };
+  if (snapshotBefore && !snapshotAfter) return { mode: "delete", rows: listing(snapshotBefore, "from") };
+  if (snapshotAfter && "newDefaultId" in snapshotAfter) return { mode: "change", rows: [defaultRow(snapshotBefore, snapshotAfter)] };
+  const rows = Object.entries(changes ?? {})
+    .filter(([path]) => !NEVER.has(path))
+    .flatMap(([path, change]) => changeRows(path, change));
+  return { mode: "change", rows };
+}
+
+function defaultRow(before, after) {
+  const chosen = ({ newDefaultId, previousDefaultIds }) => newDefaultId ?? previousDefaultIds?.[0] ?? null;
+  return { label: "Default", from: chosen(before), to: chosen(after), quiet: false };
+}
+
+function listing(record, side) {
+  return Object.entries(record).flatMap(([field, value]) => {
+    if (value !== null && typeof value === "object" && !Array.isArray(value)) {
+      return listing(value, side).map((row) => ({ ...row, label: `${words(field)} · ${row.label}`, quiet: row.quiet || QUIET.has(field) }));
+    }
+    return [{ label: words(field), [side]: value, quiet: QUIET.has(field) || value === null || value === "" }];
+  });
+}
+
+function changeRows(path, change) {
+  const from = change?.from ?? change?.old;
+  const to = change?.to ?? change?.new;
+  if (isRecordList(from) && isRecordList(to)) return recordRows(path, from, to);
+  return [{ label: words(path), from: from ?? null, to: to ?? null, quiet: QUIET.has(path) }];
+}
+
+const isRecordList = (value) => Array.isArray(value) && value.length > 0 && value.every((item) => item !== null && typeof item === "object" && "id" in item);
+
+/** Lists of records are compared record by record: one row for each field that differs. */
+function recordRows(path, before, after) {
+  const old = new Map(before.map((item) => [item.id, item]));
+  const now = new Map(after.map((item) => [item.id, item]));
+  const rows = [];
+  for (const id of new Set([...now.keys(), ...old.keys()])) {
+    const [was, is] = [old.get(id) ?? {}, now.get(id) ?? {}];
+    const title = nameOf(id) ?? is.label ?? is.name ?? was.label ?? short(id);
+    for (const field of new Set([...Object.keys(was), ...Object.keys(is)])) {
+      if (field === "id" || NEVER.has(field) || JSON.stringify(was[field]) === JSON.stringify(is[field])) continue;
+      const label = path === "positions" ? title : `${title} · ${words(field)}`;
+      rows.push({ label, from: was[field] ?? null, to: is[field] ?? null, quiet: QUIET.has(field), rank: is.position ?? 0, plain: true });
+    }
+  }
+  return rows.sort((a, b) => a.rank - b.rank);
+}
+
+/** The rows as a definition list. */
+export function drawDifference({ mode, rows }) {
+  return h("dl.diff", { data: { mode } }, rows.map((row) =>
+    h("div.diff-row", {}, h("dt", {}, row.label), h("dd", {}, mode === "change" ? drawChange(row) : drawSide(row, mode)))));
+}
+
+function drawSide(row, mode) {
+  return h(mode === "create" ? "ins.side" : "del.side", {}, drawValue(mode === "create" ? row.to : row.from));
+}
+
+function drawChange({ from, to }) {
+  const [fromParts, toParts] = typeof from === "string" && typeof to === "string" ? apart(from, to) : [null, null];
+  return [
+    h("del.side", { "aria-label": "from" }, fromParts ?? drawValue(from)),
+    h("span.diff-arrow", {}, icon("arrow"), h("span.visually-hidden", {}, " became ")),
+    h("ins.side", { "aria-label": "to" }, toParts ?? drawValue(to)),
+  ];
+}
+
+/** For two long texts that mostly agree: both with only the differing middle marked. */
+function apart(from, to) {
+  const most = Math.min(from.length, to.length);
+  let start = 0;
+  while (start < most && from[start] === to[start]) start += 1;
+  let end = 0;
+  while (end < most - start && from.at(-1 - end) === to.at(-1 - end)) end += 1;
+  if (most < 16 || start + end < most / 2 || COLOR.test(from) || UUID.test(from) || TIME.test(from)) return [null, null];
+  const marked = (text) => [text.slice(0, start), h("mark", {}, text.slice(start, text.length - end)), text.slice(text.length - end)];
+  return [marked(from), marked(to)];
+}
+
+/** One value, as people read it. */
+export function drawValue(value) {
+  if (value === null || value === undefined || value === "") return h("span.value-none", {}, "empty");
+  if (value === true || value === false) return value ? "Yes" : "No";
+  if (Array.isArray(value)) {
+    if (value.length === 0) return h("span.value-none", {}, "none");
+    return value.map((item, index) => [index ? ", " : "", drawValue(item)]);
+  }
+  if (typeof value === "object") return h("code", {}, JSON.stringify(value));
+  if (typeof value !== "string") return String(value);
+  if (COLOR.test(value)) return h("span.value-color", {}, h("i", { vars: { "--color": value } }), h("code", {}, value));
+  if (UUID.test(value)) return nameOf(value) ? h("span", { title: value }, nameOf(value)) : h("code", { title: value }, short(value));
+  if (TIME.test(value) && !Number.isNaN(Date.parse(value))) return h("time", { dateTime: value, title: value }, moment(value));
+  return value;
+}

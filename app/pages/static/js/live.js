@@ -1,0 +1,106 @@
+/**
+ * The live stream of events. One tab of the browser holds the connection (a browser allows few per host) and tells
+ * the others; when that tab closes, another takes over. A tab that hears nothing for too long connects by itself.
+ */
+
+const ADDRESS = "/api/events/stream";
+const SILENCE = 75_000; // milliseconds; the server's heartbeat comes every 15 to 30 s
+const RETRY = 4_000;
+
+const listeners = new Set();
+const stateListeners = new Set();
+const channel = "BroadcastChannel" in window ? new BroadcastChannel("backstep.events") : null;
+let source = null;
+let state = "connecting";
+let heard = Date.now();
+let retry = 0;
+
+/** Be told of events: `listener({id, payload, timestamp})`; id `resumed` means "you may have missed some". */
+export function onEvent(listener) {
+  listeners.add(listener);
+}
+
+/** Be told of the connection's state, now and whenever it changes: "connecting", "live" or "lost". */
+export function onState(listener) {
+  stateListeners.add(listener);
+  listener(state);
+}
+
+function setState(next) {
+  if (next === state) return;
+  const back = next === "live" && state === "lost";
+  state = next;
+  for (const listener of stateListeners) listener(state);
+  if (back) deliver({ id: "resumed", payload: {} });
+}
+
+function deliver(event) {
+  for (const listener of listeners) listener(event);
+}
+
+function hear(message, own) {
+  heard = Date.now();
+  setState("live");
+  if (own) channel?.postMessage(message);
+  if (message.event) deliver(message.event);
+}
+
+function open() {
+  clearTimeout(retry);
+  source?.close();
+  source = new EventSource(ADDRESS);
+  source.onopen = () => hear({}, true);
+  source.addEventListener("heartbeat", () => hear({}, true));
+  source.onmessage = ({ data }) => {
+    const event = decode(data);
+    if (event) hear({ event }, true);
+  };
+  source.onerror = () => {
+    setState("lost");
+    channel?.postMessage({ lost: true });
+    if (source.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY);
+  };
+}
+
+function decode(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return null;
+  }
+}
+
+function close() {
+  clearTimeout(retry);
+  source?.close();
+  source = null;
+}
+
+/** Start listening; called once by the shell. */
+export function connect() {
+  if (!channel || !navigator.locks) return watch(open());
+  channel.onmessage = ({ data }) => {
+    if (source) return;
+    if (data.lost) setState("lost");
+    else if (!data.ask) hear(data, false);
+  };
+  channel.addEventListener("message", ({ data }) => {
+    if (data.ask && source?.readyState === EventSource.OPEN) channel.postMessage({});
+  });
+  channel.postMessage({ ask: true });
+  navigator.locks.request("backstep.events", () => {
+    open();
+    return new Promise(() => {});
+  });
+  watch();
+}
+
+function watch() {
+  setInterval(() => {
+    if (Date.now() - heard < SILENCE) return;
+    setState("lost");
+    heard = Date.now();
+    open();
+  }, 5_000);
+  addEventListener("pagehide", close);
+}
