@@ -94,7 +94,7 @@ def normalized(value: str) -> str:
 
 
 @snapshot_view("dictionaries.entries.reorder")
-def reorder_view(changes: list[dict[str, Any]]) -> Images:
+def reorder_view(changes: list[dict[str, Any]], _: str | None) -> Images:
     """Positions of the moved entries, before and after."""
     return _positions(changes, "b"), _positions(changes, "a")
 
@@ -109,7 +109,7 @@ def _positions(changes: list[dict[str, Any]], side: str) -> dict[str, Any]:
 
 
 @snapshot_view("dictionaries.entries.set_default")
-def set_default_view(changes: list[dict[str, Any]]) -> Images:
+def set_default_view(changes: list[dict[str, Any]], _: str | None) -> Images:
     """Which entry was the default, and which is."""
     before = [c["k"]["id"] for c in changes if c.get("b", {}).get("is_default") is True]
     after = [c["k"]["id"] for c in changes if c.get("a", {}).get("is_default") is True]

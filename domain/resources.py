@@ -3,7 +3,7 @@
 A module describes each of its tables once, here, and gets audit views, undo, events and replay for it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -24,8 +24,12 @@ class Resource:
     column that holds the id of the root row for a child table (`root`: that root's table name). `hidden` columns are
     kept in history but never shown; `secret` ones besides stay out of the unchanged part of an image. `derived` adds
     values of other tables to the image (name on the wire to SQL over the alias `t`). `conflicts` says what a violated
-    constraint (by name) means to a client. `event` is the prefix of the events that its changes cause. `logged`
-    False: rows that are not part of history (sessions).
+    constraint (by name) means to a client. `event` is the prefix of the events that its changes cause, and `place` the
+    column that names their organization. `logged` False: rows that are not part of history (sessions).
+
+    `computed` columns follow from other columns and rows: a reversal neither guards nor restores them, their module
+    works them out again (`commands.history.settles`). A row in which nothing else changed was not edited: it keeps its
+    `updated_at` and causes no event.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class Resource:
         secret: frozenset[str] = frozenset(),
         derived: Mapping[str, str] | None = None,
         conflicts: Mapping[str, str] | None = None,
+        computed: frozenset[str] = frozenset(),
+        place: str = "organization_id",
         logged: bool = True,
     ) -> None:
         self.table = table
@@ -56,6 +62,8 @@ class Resource:
         self.secret = secret
         self.derived = dict(derived or {})
         self.conflicts = dict(conflicts or {})
+        self.computed = computed
+        self.place = place
         self.logged = logged
         _resources[self.name] = self
 
@@ -86,6 +94,10 @@ class Resource:
         """Columns that no guard compares and that every write stamps anew."""
         return frozenset({"updated_at"} & {column.name for column in self.table.columns})
 
+    def edited(self, columns: Iterable[str]) -> bool:
+        """Whether an update of these columns changed more than what is computed or stamped."""
+        return not (self.computed | self.volatile).issuperset(columns)
+
     @cached_property
     def soft_deletes(self) -> bool:
         """Whether a set `deleted_at` means that the record is gone for clients."""
@@ -95,8 +107,8 @@ class Resource:
 _resources: dict[str, Resource] = {}
 
 Images = tuple[dict[str, Any] | None, dict[str, Any] | None]
-View = Callable[[list[dict[str, Any]]], Images]
-"""Makes the client's snapshots (before, after) from the decoded row changes of a command."""
+View = Callable[[list[dict[str, Any]], str | None], Images]
+"""Makes the client's snapshots (before, after) from the decoded row changes of a command and its resource id."""
 
 _views: dict[str, View] = {}
 

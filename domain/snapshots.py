@@ -27,7 +27,8 @@ ActionType = Literal["create", "edit", "delete", "assign", "system"]
 
 _MISSING = object()
 _CUSTOM = frozenset({"custom", "customFields", "customValues", "cf"})
-_SKIPPED = frozenset({"updatedAt", "updated_at"})
+_SKIPPED = frozenset({"updatedAt", "updated_at", "ancestorIds", "descendantIds"})
+"""What follows from an edit and tells nothing of it: the stamp, and the place in a tree."""
 _SUFFIXES: dict[str, ActionType] = {
     "create": "create",
     "add": "create",
@@ -69,7 +70,12 @@ def snapshots(
     """
     view = view_of(command_id)
     if view is not None:
-        return view(list(changes))
+        return view(list(changes), resource_id)
+    return record(changes, resource_kind, resource_id)
+
+
+def record(changes: Sequence[Change], resource_kind: str | None, resource_id: str | None) -> Images:
+    """The snapshots of a command that declares no view; a view may ask for those of a part of the changes."""
     return _Record(changes, resource_kind, resource_id).images()
 
 
@@ -77,7 +83,8 @@ def field_changes(before: Fields | None, after: Fields | None) -> dict[str, Fiel
     """`{path: {from, to}}` for every field that differs; None when nothing does or a side is missing.
 
     Nested objects give dotted paths, lists are compared and kept whole, custom fields are `cf_<key>` without
-    a prefix, a field that one side lacks has no `from` or no `to`, and `updatedAt` is left out.
+    a prefix, a field that one side lacks has no `from` or no `to`, and what merely follows from
+    an edit (`updatedAt`) is left out.
     """
     if before is None or after is None:
         return None

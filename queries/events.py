@@ -99,7 +99,8 @@ def message(event: str, payload: str, at: datetime, organizations: tuple[str, ..
     """The JSON that a stream sends; of a payload that is too long only its ids are left. None when even that is."""
     place = organizations[0] if organizations else ""
     stamp = int(at.timestamp() * 1000)
-    whole = _encode(_Message(event, Raw(payload), stamp, place))
+    compact = Raw(msgspec.json.format(payload, indent=-1))
+    whole = _encode(_Message(event, compact, stamp, place))
     if len(whole) <= MAX_MESSAGE_BYTES:
         return whole
     fields = _object.decode(payload)

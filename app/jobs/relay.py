@@ -160,7 +160,7 @@ class Relay:
         dirty, self._dirty = self._dirty, False
         if self.holds:
             await self._move(link)
-            await self._prune_when_due(link)
+            await self._keep_house_when_due(link)
         elif dirty:
             await asyncio.sleep(_COALESCE_SECONDS)
             await self._notify(link, OUTBOX_CHANNEL, "")
@@ -175,9 +175,11 @@ class Relay:
             if moved["taken"] < _BATCH:
                 return
 
-    async def _prune_when_due(self, link: Link) -> None:
+    async def _keep_house_when_due(self, link: Link) -> None:
+        """Make the log's next partitions, and drop what nobody can ask for any more."""
         if self._pruned is not None and monotonic() - self._pruned < _PRUNE_SECONDS:
             return
+        await link.execute("select action_log_partitions()", timeout=_ANSWER_SECONDS)
         for statement in _PRUNE:
             done = await link.execute(statement, self._keep_hours, _PRUNE_ROWS, timeout=_ANSWER_SECONDS)
             if int(done.rpartition(" ")[2]) == _PRUNE_ROWS:
