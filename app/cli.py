@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -195,12 +196,12 @@ def bench(arguments: tuple[str, ...]) -> None:
     from app.settings import StartError
 
     try:
-        from bench.main import main as run
+        module = import_module("tests.bench.main")
     except ModuleNotFoundError as error:
-        if error.name not in {"bench", "bench.main"}:
+        if error.name is None or not "tests.bench.main".startswith(error.name):
             raise
         raise StartError("The bench is part of the source checkout, not of the installed package.") from None
-    raise SystemExit(run(list(arguments)))
+    raise SystemExit(module.main(list(arguments)))
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import errno
 import http.client
+import multiprocessing
 import os
 import resource
 import signal
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,8 +35,10 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     _stop_cleanly_while_starting()
     check_port(settings, host, port)
     master_key(settings)
-    with _database(settings) as target:
-        report = asyncio.run(_prepare(settings, target))
+    with _database(settings) as (target, server):
+        report = _aside(settings, target)
+        if server is not None:
+            server.guard(lambda line: print(line, file=sys.stderr, flush=True))
         _tell_workers(settings, target)
         with _lock_file(settings, host, port):
             _announce(settings, host, port, report)
@@ -44,6 +48,9 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
 def application() -> Any:
     """The ASGI application of one worker, which ends when the server process above it dies."""
     _end_with_parent()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Until the event loop listens there is nothing to finish; the handlers inherited from the parent lose signals.
+        signal.signal(number, signal.SIG_DFL)
     from app.main import create_app
 
     return create_app()
@@ -80,18 +87,29 @@ def _port_user(settings: Settings, port: int) -> str:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[Target]:
-    """The database for the life of the server; the embedded one is started again when somebody kills it."""
+def _database(settings: Settings) -> Iterator[tuple[Target, EmbeddedServer | None]]:
+    """The database for the life of the server, and our hold on it when it is the embedded one."""
     if settings.database_url is not None or settings.attached is not None:
-        yield resolve(settings)
+        yield resolve(settings), None
         return
     server = EmbeddedServer(settings.data)
     try:
-        dsn = server.attach()
-        server.guard(lambda line: print(line, file=sys.stderr, flush=True))
-        yield Target(dsn, "backstep_app", embedded=True)
+        yield Target(server.attach(), "backstep_app", embedded=True), server
     finally:
         server.leave()
+
+
+def _aside(settings: Settings, target: Target) -> "SeedReport | None":
+    """Migrate and seed in a process of its own: what that loads must not weigh on the workers, which are forked."""
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(
+        1, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    ) as pool:
+        return pool.submit(_prepare_now, settings, target).result()
+
+
+def _prepare_now(settings: Settings, target: Target) -> "SeedReport | None":
+    return asyncio.run(_prepare(settings, target))
 
 
 async def _prepare(settings: Settings, target: Target) -> "SeedReport | None":

@@ -18,8 +18,8 @@ STATIC_DIRECTORY: Final = Path(__file__).parent / "static"
 
 MEDIA_TYPES: Final = MappingProxyType(
     {
-        ".css": "text/css; charset=utf-8",
-        ".js": "text/javascript; charset=utf-8",
+        ".css": "text/css",
+        ".js": "text/javascript",
         ".svg": "image/svg+xml",
     }
 )
@@ -81,6 +81,10 @@ class Assets:
         return [self.url(name) for name in found]
 
 
+def made(content: bytes, media_type: str) -> Asset:
+    """An asset of bytes that are in no file."""
+    return Asset(content, gzip.compress(content, 9, mtime=0), media_type)
+
+
 def _read(path: Path) -> Asset:
-    content = path.read_bytes()
-    return Asset(content, gzip.compress(content, 9, mtime=0), MEDIA_TYPES[path.suffix])
+    return made(path.read_bytes(), MEDIA_TYPES[path.suffix])

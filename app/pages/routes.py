@@ -12,23 +12,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from msgspec import Struct
 
-from app.pages.assets import Assets
+from app.pages.assets import Asset, Assets, made
 
-CONTENT_SECURITY_POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    )
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 """What the pages need and nothing more: own files only, no inline script or style, no HTML from strings."""
 
@@ -81,29 +73,31 @@ def page_handlers(settings: PageSettings) -> list[HTTPRouteHandler]:
     return [*handlers, _home(), _favicon(assets), _static(assets)]
 
 
-def _render(templates: Environment, assets: Assets, page: Page, settings: PageSettings) -> bytes:
-    return (
-        templates.get_template(page.template)
-        .render(page=page, demo=settings.demo, modules=assets.modules(page.module))
-        .encode()
+def _render(templates: Environment, assets: Assets, page: Page, settings: PageSettings) -> Asset:
+    html = templates.get_template(page.template).render(
+        page=page, demo=settings.demo, modules=assets.modules(page.module)
     )
+    return made(html.encode(), "text/html")
 
 
-def _page_handler(page: Page, html: bytes) -> HTTPRouteHandler:
+def _page_handler(page: Page, html: Asset) -> HTTPRouteHandler:
+    headers = {"cache-control": "no-cache", "content-security-policy": CONTENT_SECURITY_POLICY}
+
     @get(page.path, include_in_schema=False, name=f"page:{page.path}", sync_to_thread=False)
     def show(request: PageRequest) -> Response[bytes]:
         if page.private and "auth_token" not in request.cookies:
             return _to_sign_in(request)
-        return _html(html)
+        return _send(request, html, headers)
 
     return show
 
 
-def _html(html: bytes) -> Response[bytes]:
+def _send(request: PageRequest, asset: Asset, headers: dict[str, str]) -> Response[bytes]:
+    headers = {**headers, "vary": "accept-encoding"}
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(asset.content, media_type=asset.media_type, headers=headers)
     return Response(
-        html,
-        media_type="text/html; charset=utf-8",
-        headers={"cache-control": "no-cache", "content-security-policy": CONTENT_SECURITY_POLICY},
+        asset.compressed, media_type=asset.media_type, headers={**headers, "content-encoding": "gzip"}
     )
 
 
@@ -135,8 +129,10 @@ def _favicon(assets: Assets) -> HTTPRouteHandler:
 
 
 def _static(assets: Assets) -> HTTPRouteHandler:
-    @get("/static/{digest:str}/{name:path}", include_in_schema=False, name="page:static", sync_to_thread=False)
-    def static(request: PageRequest, digest: str, name: str) -> Response[bytes]:
+    @get(
+        "/static/{digest:str}/{name:path}", include_in_schema=False, name="page:static", sync_to_thread=False
+    )
+    def static(request: PageRequest, digest: FromPath[str], name: FromPath[str]) -> Response[bytes]:
         asset = assets.find(name.removeprefix("/"))
         if asset is None or digest != assets.digest:
             return Response(
@@ -145,10 +141,6 @@ def _static(assets: Assets) -> HTTPRouteHandler:
                 media_type="application/json",
                 headers={"cache-control": "no-store"},
             )
-        headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}
-        if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Response(asset.content, media_type=asset.media_type, headers=headers)
-        headers["content-encoding"] = "gzip"
-        return Response(asset.compressed, media_type=asset.media_type, headers=headers)
+        return _send(request, asset, {"cache-control": "public, max-age=31536000, immutable"})
 
     return static

@@ -93,16 +93,18 @@ class Server:
 
     def wait_ready(self, seconds: float = 30) -> float:
         """Wait until `/ready` says so; returns the seconds since the start of the process."""
+        last: object = "no answer"
         while time.monotonic() - self.started < seconds:
             if self.process.poll() is not None:
-                raise AssertionError(f"the server ended with {self.process.returncode}: {self.text}")
+                raise AssertionError(f"the server ended with {self.process.returncode}: {self.text[-4000:]}")
             try:
-                if self.get("/ready", timeout=2)[0] == 200:
+                last = self.get("/ready", timeout=2)
+                if last[0] == 200:
                     return time.monotonic() - self.started
-            except OSError:
-                pass
-            time.sleep(0.02)
-        raise AssertionError(f"the server was not ready after {seconds} s: {self.text}")
+            except OSError as error:
+                last = error
+            time.sleep(0.05)
+        raise AssertionError(f"the server was not ready after {seconds} s: {last!r}\n{self.text[-1000:]}")
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> float:
         """Send a signal and wait for the end; returns the seconds it took."""
@@ -152,13 +154,33 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data directory with a migrated, seeded demo database, held open for all tests of the folder."""
-    folder = tmp_path_factory.mktemp("process")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of a demo installation that does not run; never used itself, only copied."""
+    folder = tmp_path_factory.mktemp("process") / "template"
+    done = command("seed", "--demo", "--data", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert not postgres_runs(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data(template: Path) -> Iterator[Path]:
+    """A demo installation that all tests share, its database held open."""
+    folder = copied(template, template.with_name("shared"))
     with embedded(folder):
-        done = command("seed", "--demo", "--data", str(folder))
-        assert done.returncode == 0, done.stderr
         yield folder
+
+
+@pytest.fixture
+def own_data(template: Path, tmp_path: Path) -> Path:
+    """A demo installation of the test's own, which does not run."""
+    return copied(template, tmp_path / "data")
+
+
+def copied(template: Path, folder: Path) -> Path:
+    """A copy of a data directory, with owners and rights."""
+    subprocess.run(["cp", "-a", str(template), str(folder)], check=True)
+    return folder
 
 
 def kill_tree(pid: int) -> None:

@@ -56,10 +56,10 @@ def test_the_port_of_another_backstep_names_its_process(serve: Serve, data: Path
 
 
 def test_two_servers_share_one_data_directory_and_the_last_one_stops_postgres(
-    serve: Serve, tmp_path: Path
+    serve: Serve, own_data: Path
 ) -> None:
-    data = tmp_path / "data"
-    one, two = serve(data, "--demo"), serve(data, "--demo")
+    data = own_data
+    one, two = serve(data), serve(data)
     one.wait_ready()
     two.wait_ready()
     assert one.login("employee@acme.com", "secret")[0] == 200

@@ -34,7 +34,7 @@ def test_a_signal_stops_within_seconds_with_open_connections(serve: Serve, data:
 
 def test_a_signal_during_the_start_leaves_nothing_running(serve: Serve, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    for pause in (0.4, 0.8, 1.3):
+    for pause in (0.5, 1.2):
         server = serve(data)
         time.sleep(pause)
         server.stop()
@@ -42,9 +42,9 @@ def test_a_signal_during_the_start_leaves_nothing_running(serve: Serve, tmp_path
     serve(data).wait_ready()
 
 
-def test_after_kill_9_of_everything_the_next_start_just_works(serve: Serve, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    server = serve(data, "--demo")
+def test_after_kill_9_of_everything_the_next_start_just_works(serve: Serve, own_data: Path) -> None:
+    data = own_data
+    server = serve(data)
     server.wait_ready()
     database = postmaster(data)
     kill_tree(server.process.pid)
@@ -59,9 +59,9 @@ def test_after_kill_9_of_everything_the_next_start_just_works(serve: Serve, tmp_
 
 
 def test_a_pid_file_whose_number_belongs_to_another_program_by_now_is_no_obstacle(
-    serve: Serve, tmp_path: Path
+    serve: Serve, own_data: Path
 ) -> None:
-    data = tmp_path / "data"
+    data = own_data
     first = serve(data)
     first.wait_ready()
     stale = (data / "postgres" / "postmaster.pid").read_text().split("\n")
@@ -70,9 +70,9 @@ def test_a_pid_file_whose_number_belongs_to_another_program_by_now_is_no_obstacl
     serve(data).wait_ready()
 
 
-def test_a_killed_postgres_is_started_again_under_the_running_server(serve: Serve, tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    server = serve(data, "--demo")
+def test_a_killed_postgres_is_started_again_under_the_running_server(serve: Serve, own_data: Path) -> None:
+    data = own_data
+    server = serve(data)
     server.wait_ready()
     os.kill(postmaster(data), signal.SIGKILL)
     deadline = time.monotonic() + 20

@@ -113,7 +113,7 @@ function body(entry, shown, isOpen) {
   const more = shown.rows.length - rows.length;
   if (!shown.rows.length) return null;
   return [
-    rows.length > 0 && drawDifference({ ...shown, rows }),
+    rows.length > 0 && drawDifference({ ...shown, rows }, !isOpen && shown.mode !== "change"),
     !isOpen && telling.length > SHOWN && h("p.entry-more", {}, `and ${plural(more, "more field", "more fields")}`),
   ];
 }

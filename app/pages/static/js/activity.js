@@ -15,6 +15,7 @@ const PAGE_SIZE = 25;
 let filters = readAddress();
 let turn = 0;
 let drawn = false;
+let latest = null;
 
 /** Fetch and show the page of the log that the filters name; `fresh` entries are made to stand out. */
 async function load({ fresh = false } = {}) {
@@ -26,8 +27,9 @@ async function load({ fresh = false } = {}) {
     const answer = await call("GET", ACTIONS, { query: { ...query, page: filters.page, pageSize: PAGE_SIZE } });
     if (mine !== turn) return;
     note(byId("problem"), "");
+    latest = answer;
     show(answer, fresh);
-    lookUp(answer.items).then((learned) => learned && mine === turn && show(answer, false)).catch(() => {});
+    lookUp(answer.items).then((learned) => learned && show(latest, false)).catch(() => {});
   } catch (error) {
     if (!(error instanceof ApiError) || mine !== turn) throw error;
     note(byId("problem"), error.message);

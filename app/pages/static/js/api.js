@@ -1,12 +1,14 @@
 /** Calls of the documented API, always same origin, with the session cookie. */
 
 const ORIGIN = "/api";
+const REFUSED = "backstep.refused";
 const operationListeners = [];
 
 /** An answer that is not a success: `status`, the server's text as message, its `code`, and the whole body. */
 export class ApiError extends Error {
   constructor(status, body) {
     super(errorText(status, body));
+    this.name = "ApiError";
     this.status = status;
     this.body = body;
     this.code = typeof body?.code === "string" ? body.code : null;
@@ -63,10 +65,20 @@ export async function call(method, path, { query, body, headers = {}, anonymous 
   }
   const answer = await decode(response);
   if (response.status === 401 && !anonymous) return leaveToSignIn();
+  if (response.status === 403) rememberRefused(answer?.requiredFeatures);
   if (!response.ok) throw new ApiError(response.status, answer);
   const operation = readOperation(response.headers.get("x-om-operation"));
   if (operation) for (const listener of operationListeners) listener(operation);
   return answer;
+}
+
+/** Features that the server refused in this session. */
+export function refusedFeatures() {
+  return JSON.parse(sessionStorage.getItem(REFUSED) ?? "[]");
+}
+
+function rememberRefused(features) {
+  if (Array.isArray(features)) sessionStorage.setItem(REFUSED, JSON.stringify([...new Set([...refusedFeatures(), ...features])]));
 }
 
 async function decode(response) {

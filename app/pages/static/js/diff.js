@@ -3,7 +3,10 @@ import { h, icon } from "./dom.js";
 import { moment, short, words } from "./format.js";
 import { nameOf } from "./names.js";
 
-const QUIET = new Set(["id", "tenantId", "organizationId", "scope", "createdAt", "updatedAt", "deletedAt", "dictionaryId", "dictionaryKey", "normalizedValue"]);
+const QUIET = new Set([
+  "id", "tenantId", "organizationId", "scope", "createdAt", "updatedAt", "deletedAt", "dictionaryId", "dictionaryKey",
+  "normalizedValue", "isActive", "managerVisibility", "entrySortMode",
+]);
 const NEVER = new Set(["updatedAt", "updated_at"]);
 const COLOR = /^#[0-9a-f]{6}$/i;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -33,7 +36,8 @@ function listing(record, side) {
     if (value !== null && typeof value === "object" && !Array.isArray(value)) {
       return listing(value, side).map((row) => ({ ...row, label: `${words(field)} · ${row.label}`, quiet: row.quiet || QUIET.has(field) }));
     }
-    return [{ label: words(field), [side]: value, quiet: QUIET.has(field) || value === null || value === "" }];
+    const telling = typeof value === "string" ? value !== "" : value === true || Array.isArray(value);
+    return [{ label: words(field), [side]: value, quiet: QUIET.has(field) || !telling }];
   });
 }
 
@@ -63,9 +67,9 @@ function recordRows(path, before, after) {
   return rows.sort((a, b) => a.rank - b.rank);
 }
 
-/** The rows as a definition list. */
-export function drawDifference({ mode, rows }) {
-  return h("dl.diff", { data: { mode } }, rows.map((row) =>
+/** The rows as a definition list; `inline` puts them side by side, where they are short and of one side. */
+export function drawDifference({ mode, rows }, inline = false) {
+  return h(inline ? "dl.diff.diff-inline" : "dl.diff", { data: { mode } }, rows.map((row) =>
     h("div.diff-row", {}, h("dt", {}, row.label), h("dd", {}, mode === "change" ? drawChange(row) : drawSide(row, mode)))));
 }
 

@@ -44,7 +44,8 @@ export function words(name) {
     .replace(/[._-]+/g, " ")
     .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
     .toLowerCase()
-    .trim();
+    .trim()
+    .replace(/^is (?=\w)/, "");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

@@ -3,9 +3,12 @@
  * the others; when that tab closes, another takes over. A tab that hears nothing for too long connects by itself.
  */
 
+import { call } from "./api.js";
+
 const ADDRESS = "/api/events/stream";
 const SILENCE = 75_000; // milliseconds; the server's heartbeat comes every 15 to 30 s
 const RETRY = 4_000;
+const PATIENCE = 1_500; // a connection that is back sooner is not worth a word
 
 const listeners = new Set();
 const stateListeners = new Set();
@@ -14,6 +17,8 @@ let source = null;
 let state = "connecting";
 let heard = Date.now();
 let retry = 0;
+let gap = false;
+let patience = 0;
 
 /** Be told of events: `listener({id, payload, timestamp})`; id `resumed` means "you may have missed some". */
 export function onEvent(listener) {
@@ -28,10 +33,8 @@ export function onState(listener) {
 
 function setState(next) {
   if (next === state) return;
-  const back = next === "live" && state === "lost";
   state = next;
   for (const listener of stateListeners) listener(state);
-  if (back) deliver({ id: "resumed", payload: {} });
 }
 
 function deliver(event) {
@@ -40,9 +43,18 @@ function deliver(event) {
 
 function hear(message, own) {
   heard = Date.now();
+  clearTimeout(patience);
   setState("live");
   if (own) channel?.postMessage(message);
   if (message.event) deliver(message.event);
+  if (gap) deliver({ id: "resumed", payload: {} });
+  gap = false;
+}
+
+function lose() {
+  gap = true;
+  clearTimeout(patience);
+  patience = setTimeout(() => setState("lost"), PATIENCE);
 }
 
 function open() {
@@ -56,10 +68,16 @@ function open() {
     if (event) hear({ event }, true);
   };
   source.onerror = () => {
-    setState("lost");
+    lose();
     channel?.postMessage({ lost: true });
-    if (source.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY);
+    if (source.readyState === EventSource.CLOSED) retry = setTimeout(again, RETRY);
   };
+}
+
+/** After a refusal: a session that is over leads to the sign-in page, anything else is tried once more. */
+async function again() {
+  await call("GET", "/auth/profile").catch(() => null);
+  open();
 }
 
 function decode(data) {
@@ -81,7 +99,7 @@ export function connect() {
   if (!channel || !navigator.locks) return watch(open());
   channel.onmessage = ({ data }) => {
     if (source) return;
-    if (data.lost) setState("lost");
+    if (data.lost) lose();
     else if (!data.ask) hear(data, false);
   };
   channel.addEventListener("message", ({ data }) => {
@@ -98,7 +116,7 @@ export function connect() {
 function watch() {
   setInterval(() => {
     if (Date.now() - heard < SILENCE) return;
-    setState("lost");
+    lose();
     heard = Date.now();
     open();
   }, 5_000);

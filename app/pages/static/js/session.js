@@ -1,5 +1,5 @@
 /** Who is signed in, as far as the API tells. */
-import { call } from "./api.js";
+import { call, refusedFeatures } from "./api.js";
 
 const USERS = "backstep.users";
 
@@ -55,11 +55,12 @@ export function isMine(user, entry) {
 }
 
 /**
- * Whether the user may use a feature, such as "dictionaries.manage". True when the server does not say: it decides
- * in the end, and its refusal is shown.
+ * Whether the user may use a feature, such as "dictionaries.manage". True when nothing is known: the server decides
+ * in the end, its refusal is shown, and remembered for the rest of the session.
  */
 export function may(user, feature) {
   const grants = user.features;
+  if (refusedFeatures().includes(feature)) return false;
   return !grants || grants.some((grant) => grant === "*" || grant === feature || (grant.endsWith(".*") && feature.startsWith(grant.slice(0, -1))));
 }
 

@@ -31,7 +31,7 @@ export function start() {
   setInterval(refreshTimes, 30_000);
   account();
   addEventListener("unhandledrejection", (event) => {
-    if (event.reason?.name !== "ApiError" && event.reason?.status === undefined) return;
+    if (event.reason?.name !== "ApiError") return;
     event.preventDefault();
     toast(event.reason.message, { kind: "bad" });
   });

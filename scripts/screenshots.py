@@ -1,0 +1,144 @@
+"""Take the pictures of the README: a server of its own on throw-away data, a short story, a real Chromium.
+
+Usage: python scripts/screenshots.py [DIRECTORY]     (default: docs/images)
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+LARGEST = 300_000
+"""Bytes that a committed picture may have."""
+
+ENTRIES = (
+    ("low", "Low", "#64748b"),
+    ("normal", "Normal", "#0284c7"),
+    ("high", "High", "#ea580c"),
+    ("urgent", "Urgent", "#dc2626"),
+    ("someday", "Some day", None),
+)
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The address of a running demo server; it is stopped and its data removed at the end."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory(prefix="backstep-") as data:
+        command = [sys.executable, "-m", "app", "serve", "--data", data, "--port", str(port), "--demo"]
+        quiet = {**os.environ, "BACKSTEP_LOG_LEVEL": "error"}
+        process = subprocess.Popen(command, cwd=ROOT, env=quiet, stdout=subprocess.DEVNULL)
+        try:
+            wait_until_ready(url, process)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Return once the server answers `/ready`; raises `RuntimeError` when it ends, or takes more than a minute."""
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"{url}/ready", timeout=2):  # noqa: S310 - our own server, always http
+                return
+        except (urllib.error.URLError, OSError):
+            if process.poll() is not None:
+                break
+            time.sleep(0.2)
+    raise RuntimeError("the server did not start")
+
+
+class Person:
+    """Somebody who changes things through the API."""
+
+    def __init__(self, context: BrowserContext, url: str, email: str) -> None:
+        self.context, self.url = context, url
+        self.call("POST", "/auth/login", form={"email": email, "password": "secret"})
+
+    def call(
+        self, method: str, path: str, body: Any = None, form: dict[str, str | float | bool] | None = None
+    ) -> Any:
+        """One call; its JSON answer. Raises `RuntimeError` for anything but success."""
+        data = None if body is None else json.dumps(body)
+        headers = {"content-type": "application/json"} if data else {}
+        answer = self.context.request.fetch(
+            f"{self.url}/api{path}", method=method, data=data, form=form, headers=headers
+        )
+        if not answer.ok:
+            raise RuntimeError(f"{method} {path}: {answer.status} {answer.text()}")
+        return answer.json()
+
+
+def tell(admin: Person) -> str:
+    """A short history around one dictionary; its id."""
+    body = {"key": "urgency", "name": "Urgency", "description": "How soon a request has to be dealt with."}
+    dictionary = admin.call("POST", "/dictionaries", body)["id"]
+    path = f"/dictionaries/{dictionary}/entries"
+    ids = [
+        admin.call("POST", path, {"value": value, "label": label, "color": color, "position": position})["id"]
+        for position, (value, label, color) in enumerate(ENTRIES)
+    ]
+    admin.call("POST", f"{path}/set-default", {"entryId": ids[1]})
+    admin.call("DELETE", f"{path}/{ids[4]}")
+    admin.call(
+        "POST", f"{path}/reorder", {"entries": [{"id": ids[3], "position": 2}, {"id": ids[2], "position": 3}]}
+    )
+    admin.call("PATCH", f"{path}/{ids[3]}", {"label": "Urgent, today", "color": "#b91c1c"})
+    admin.call("PATCH", f"{path}/{ids[2]}", {"label": "Important", "color": "#d97706"})
+    return str(dictionary)
+
+
+def take(page: Page, path: Path) -> None:
+    """Write a picture of the window; raises `RuntimeError` when it is larger than may be committed."""
+    page.screenshot(path=path)
+    if path.stat().st_size > LARGEST:
+        raise RuntimeError(f"{path} has {path.stat().st_size} bytes")
+    print(path)
+
+
+def main(directory: Path) -> None:
+    """Take all pictures."""
+    directory.mkdir(parents=True, exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with server() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+        dictionary = tell(Person(context, url, "admin@acme.com"))
+        page = context.new_page()
+        page.goto(f"{url}/backend/activity")
+        page.get_by_role("button", name="Undo: Update dictionary entry Important").click()
+        page.locator(".entry[data-type=undo]").wait_for()
+        page.locator(".toast").wait_for()
+        page.wait_for_timeout(3_000)  # until what is new has stopped to glow
+        take(page, directory / "activity.png")
+        page.goto(f"{url}/backend/dictionaries/{dictionary}")
+        page.locator(".entry-row").first.wait_for()
+        page.wait_for_timeout(500)
+        take(page, directory / "dictionary.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images")

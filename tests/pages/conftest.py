@@ -1,0 +1,134 @@
+"""A real Chromium that may talk to the server under test only, and pages that complain about any error."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Route,
+    async_playwright,
+    expect,
+)
+
+from scripts.screenshots import server as demo_server
+
+
+@dataclass
+class Visit:
+    """One person's browser on one server: its pages, and everything that went wrong in them."""
+
+    context: BrowserContext
+    url: str
+    errors: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    async def open(self, path: str) -> Page:
+        """A new tab on a page."""
+        page = await self.context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._heard)
+        await page.goto(self.url + path)
+        return page
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        if message.text.startswith("Failed to load resource"):
+            self.refused.append(f"{message.text} {message.location.get('url', '')}")
+        else:
+            self.errors.append(message.text)
+
+    async def sign_in(self, email: str = "admin@acme.com", password: str = "secret") -> Page:
+        """Sign in by the form; the tab is then on Activity."""
+        page = await self.open("/login")
+        await page.get_by_label("Email").fill(email)
+        await page.get_by_label("Password").fill(password)
+        await page.get_by_role("button", name="Sign in", exact=True).click()
+        await page.wait_for_url("**/activity")
+        return page
+
+    async def api(self, method: str, path: str, body: Any = None) -> Any:
+        """A call of the API with this browser's session; its JSON answer."""
+        data = None if body is None else json.dumps(body)
+        headers = {"content-type": "application/json"} if data else {}
+        answer = await self.context.request.fetch(
+            f"{self.url}/api{path}", method=method, data=data, headers=headers
+        )
+        assert answer.ok, f"{method} {path}: {answer.status} {await answer.text()}"
+        return await answer.json()
+
+    async def make_dictionary(self, *entries: dict[str, Any]) -> dict[str, Any]:
+        """A new dictionary with these entries, in this order."""
+        key = f"story-{uuid4().hex[:8]}"
+        made = await self.api("POST", "/dictionaries", {"key": key, "name": f"Story {key[-8:]}"})
+        for position, entry in enumerate(entries):
+            await self.api("POST", f"/dictionaries/{made['id']}/entries", {"position": position, **entry})
+        return dict(made)
+
+    async def entries(self, dictionary_id: str) -> list[dict[str, Any]]:
+        """The entries of a dictionary, as the API has them."""
+        return list((await self.api("GET", f"/dictionaries/{dictionary_id}/entries"))["items"])
+
+    def check(self) -> None:
+        """Nothing went wrong, and nobody else was asked for anything."""
+        assert self.errors == []
+        assert self.outside == []
+        assert self.refused == []
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server process with the demo's data."""
+
+    url: str
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A real server process on data of its own, once for the test process."""
+    with demo_server() as url:
+        yield Server(url)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium, once for the test process."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    expect.set_options(timeout=10_000)
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+async def visit(browser: Browser, server: Server) -> AsyncIterator[Visit]:
+    """A fresh browser profile in light colors; requests to other hosts are stopped and noted."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    context.set_default_timeout(15_000)
+    made = Visit(context, server.url.rstrip("/"))
+    home = urlsplit(made.url).netloc
+
+    async def guard(route: Route, request: Request) -> None:
+        if urlsplit(request.url).netloc == home:
+            await route.continue_()
+        else:
+            made.outside.append(request.url)
+            await route.abort()
+
+    await context.route("**/*", guard)
+    yield made
+    await context.close()
