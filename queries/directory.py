@@ -50,9 +50,7 @@ class OrganizationName(Struct, frozen=True):
 # Public lookups
 
 _TENANT = "select id, name from tenants where tenant_id = $1 and id = $1 and deleted_at is null"
-_BY_SLUG = (
-    "select id, name, slug from organizations where slug = $1 and deleted_at is null order by created_at, id limit 1"
-)
+_BY_SLUG = "select id, name from organizations where slug = $1 and deleted_at is null order by created_at, id limit 1"
 
 
 async def tenant_name(connection: Any, tenant_id: UUID) -> str | None:
@@ -169,7 +167,9 @@ select o.id, {_OPTION} as document from organizations o{_NAMES}
  order by {_BY_NAME.format("o")}
 """
 _TREE = f"select o.id, o.depth, {_TREE_NODE} as document from ({_PLACED}) o {_LABEL} order by o.place"
-_EVERYWHERE = "select o.*, null::bigint as place from organizations o where o.deleted_at is null and $1::uuid is null"
+_EVERYWHERE = (
+    "select o.*, null::bigint as place from organizations o where o.deleted_at is null and $1::uuid is null"
+)
 
 
 def _manage(placed: str, order: str) -> str:
