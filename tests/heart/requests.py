@@ -1,0 +1,129 @@
+"""A plausible request for every operation of the API, made from its OpenAPI description and the ids of some tenant."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+from msgspec import Struct
+
+from app.http.openapi import all_operations, whole_document
+from app.http.operation import Operation
+from app.main import Application
+from commands.bus import Bus
+from tests.conftest import Tenant
+from tests.heart.scenes import label, scene, token_of
+
+STREAMS = frozenset({"/events/stream"})
+"""Operations whose answer does not end; their audience has tests of its own."""
+SECRET = "Zwiebelkuchen"
+"""A word that stands in every text of the rows of `holdings_of`, unless another is given."""
+
+
+class Holdings(Struct, frozen=True):
+    """Things of one tenant: ids by the names that operations use for them."""
+
+    ids: Mapping[str, str]
+
+    def named_in(self, text: str) -> list[str]:
+        """Which of the tenant's ids and texts a text tells."""
+        return [word for word in (*self.ids.values(), SECRET) if word in text]
+
+
+async def holdings_of(bus: Bus, tenant: Tenant, word: str = SECRET) -> Holdings:
+    """Gives a tenant a dictionary with entries, an action that can be undone, and one that can be redone."""
+    scope = tenant.admin.scope
+    place = await scene(bus, scope, word, f"{word} 2", name=word)
+    undone = await label(bus, scope, place, f"{word} 3", number=1)
+    await bus.undo(token_of(undone), scope)
+    done = await label(bus, scope, place, f"{word} 4")
+    assert undone.log is not None and done.log is not None
+    return Holdings(
+        {
+            "dictionaryId": str(place.dictionary_id),
+            "entryId": str(place.entry_ids[0]),
+            "ids": str(place.entry_ids[0]),
+            "undoToken": token_of(done),
+            "logId": str(undone.log.id),
+            "resourceId": str(place.entry_ids[0]),
+            "organizationId": str(tenant.organization_id),
+            "actorUserId": str(tenant.admin.id),
+        }
+    )
+
+
+def operations(*, auth: bool | None = None, body: bool | None = None) -> list[Any]:
+    """The operations of the API as test parameters, those that need sign-in, or have a JSON body, if so wanted."""
+    return [
+        pytest.param(item, id=f"{item.method} {item.path}")
+        for item in all_operations()
+        if (auth is None or item.auth == auth)
+        and (body is None or (item.body is not None and not item.raw_body) == body)
+        and item.path not in STREAMS
+    ]
+
+
+def path_of(item: Operation, ids: Mapping[str, str]) -> str:
+    """The path with ids put in; an operation with a new kind of id needs one in `holdings_of`."""
+    return item.path.format_map(ids)
+
+
+def body_of(item: Operation, ids: Mapping[str, str]) -> Any:
+    """The documented example of the request body with ids put in; None when the operation takes none."""
+    described = whole_document()["paths"][item.path][item.method.lower()].get("requestBody")
+    if described is None:
+        return None
+    return _with_ids(next(iter(described["content"].values()))["example"], ids)
+
+
+def _with_ids(value: Any, ids: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        named = {**ids, "id": ids["entryId"]}
+        return {key: named[key] if key in named else _with_ids(inner, ids) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_ids(inner, ids) for inner in value]
+    return value
+
+
+def query_of(item: Operation, ids: Mapping[str, str]) -> dict[str, str]:
+    """Query parameters that ask for things of the tenant."""
+    return {one.name: ids[one.name] for one in item.query if one.name in ids}
+
+
+async def ask(
+    client: httpx.AsyncClient,
+    item: Operation,
+    ids: Mapping[str, str],
+    headers: Mapping[str, str],
+    query: Mapping[str, str] | None = None,
+) -> httpx.Response:
+    """Send the request."""
+    return await client.request(
+        item.method,
+        path_of(item, ids),
+        json=body_of(item, ids),
+        params=query_of(item, ids) if query is None else query,
+        headers=dict(headers),
+        follow_redirects=False,
+    )
+
+
+async def whole_of(application: Application, tenant: Tenant) -> dict[str, str]:
+    """Every row of every table of a tenant; what the relay moves on by itself left out."""
+    moving = ("outbox", "event_stream", "access_logs", "user_activity", "api_key_usage")
+    async with application.database.system() as connection:
+        tables = [
+            row[0]
+            for row in await connection.fetch(
+                "select c.relname::text from pg_class c join pg_attribute t on t.attrelid = c.oid"
+                " and t.attname = 'tenant_id' where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
+                " and not c.relispartition and not c.relname = any ($1::text[])",
+                moving,
+            )
+        ]
+        every = " union all ".join(
+            f"select '{table}', coalesce(jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text), '[]')::text from {table} t"
+            " where tenant_id = $1"
+            for table in tables
+        )
+        return {row[0]: row[1] for row in await connection.fetch(every, tenant.id)}
