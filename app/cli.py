@@ -172,6 +172,51 @@ def reindex(tenant: UUID | None, entity: str | None, data: Path | None) -> None:
     click.echo(f"{indexed} records indexed, {removed} orphans removed.")
 
 
+@cli.group()
+def mail() -> None:
+    """Mail that waits to be sent, or was given up."""
+
+
+@mail.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+@data_option
+def list_mail(as_json: bool, data: Path | None) -> None:
+    """List the newest 500 letters that are not sent; what was sent is gone from here."""
+    settings = _settings(data)
+
+    async def run(database: "Database") -> list[dict[str, Any]]:
+        from app.mail.outbox import listing
+
+        return await listing(database, settings)
+
+    rows = _with_database(settings, run)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        error = f": {row['lastError']}" if row["lastError"] else ""
+        told = f"{row['state']} {row['kind']} to {row['to'] or 'unreadable'}, {row['attempts']} attempts"
+        click.echo(f"{row['id']} {row['createdAt']} {told}{error}")
+    click.echo(f"{len(rows)} letters.")
+
+
+@mail.command("retry")
+@click.argument("ids", nargs=-1, type=click.UUID)
+@click.option("--all", "everything", is_flag=True, help="All that were given up.")
+@data_option
+def retry_mail(ids: tuple[UUID, ...], everything: bool, data: Path | None) -> None:
+    """Let letters that were given up be tried again by the server, as long as their links are good."""
+    if everything == bool(ids):
+        raise click.UsageError("Give either ids or --all.")
+
+    async def run(database: "Database") -> int:
+        from app.mail.outbox import revive
+
+        return await revive(database, None if everything else list(ids))
+
+    click.echo(f"{_with_database(_settings(data), run)} letters wait again.")
+
+
 @cli.command()
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; else standard output."

@@ -39,10 +39,14 @@ class Target(Struct, frozen=True):
     embedded: bool = False
 
 
-class Link(asyncpg.Connection):  # type: ignore[misc]
-    """A connection that remembers which tenant its session is set to."""
+Session = tuple[UUID, bool]
+"""What the session of a reading connection is set to: its tenant, and whether its plans are made once."""
 
-    __slots__ = ("tenant",)
+
+class Link(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that remembers what its session is set to: the tenant, and whether plans are made once."""
+
+    __slots__ = ("session",)
 
 
 class Pool:
@@ -54,12 +58,16 @@ class Pool:
         self._idle: list[Link] = []
         self._all: set[Link] = set()
 
-    async def take(self) -> Link:
-        """A live connection, opened when none is idle; waits while all are in use."""
+    async def take(self, session: Session | None = None) -> Link:
+        """A live connection, opened when none is idle; waits while all are in use.
+
+        One that is set to `session` is taken before the one used last.
+        """
         await self._places.acquire()
         try:
             while self._idle:
-                link = self._idle.pop()
+                same = (n for n in reversed(range(len(self._idle))) if self._idle[n].session == session)
+                link = self._idle.pop(next(same, -1))
                 if not link.is_closed():
                     return link
                 self._all.discard(link)
@@ -92,34 +100,42 @@ class Pool:
 class Transaction:
     """One write transaction of a tenant, open until `commit` or `rollback`."""
 
-    __slots__ = ("_database", "_lock", "connection", "tenant_id")
+    __slots__ = ("_database", "_lock", "_open", "connection", "tenant_id")
 
     def __init__(self, database: "Database", connection: Link, tenant_id: UUID, lock: asyncio.Lock) -> None:
         self._database = database
         self._lock = lock
+        self._open = True
         self.connection = connection
         self.tenant_id = tenant_id
 
     async def commit(self) -> None:
-        """Make everything durable and let the next writer of the tenant in."""
+        """Let the next writer of the tenant in, then wait until everything is on disk.
+
+        One message: COMMIT, without a flush, gives up the tenant's lock; a second, empty transaction brings the disk
+        up to here, for all that commit meanwhile. Nobody is told of a change before it is durable, and what is built
+        upon it cannot be durable before it. The next writer already sets out: PostgreSQL's own lock keeps it waiting.
+        """
+        self._lock.release()
+        self._open = False
         try:
-            await self.connection.execute("commit")
+            await self.connection.execute("commit; select pg_logical_emit_message(true, 'backstep', '')")
         finally:
-            self._leave()
+            self._database.writers.give(self.connection)
 
     async def rollback(self) -> None:
-        """Undo everything; never raises for a connection that is gone."""
+        """Undo everything; never raises for a connection that is gone. Does nothing after `commit`, failed or not."""
+        if not self._open:
+            return
+        self._open = False
         try:
             if not self.connection.is_closed() and self.connection.is_in_transaction():
                 await asyncio.shield(self.connection.execute("rollback"))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             self.connection.terminate()
         finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        self._database.writers.give(self.connection)
-        self._lock.release()
+            self._database.writers.give(self.connection)
+            self._lock.release()
 
 
 class Database:
@@ -130,7 +146,8 @@ class Database:
         self._loggers: set[QueryLogger] = set()
         self.readers = Pool(
             lambda: self._open(
-                "backstep_app", {"default_transaction_read_only": "on", "statement_timeout": "60s"}
+                "backstep_app",
+                {"default_transaction_read_only": "on", "statement_timeout": "60s"},
             ),
             readers,
         )
@@ -156,7 +173,7 @@ class Database:
             timeout=15,
             **named,
         )
-        link.tenant = None
+        link.session = None
         for logger in self._loggers:
             link.add_query_logger(logger)
         return link
@@ -176,14 +193,20 @@ class Database:
                 link.remove_query_logger(logger)
 
     @asynccontextmanager
-    async def read(self, tenant_id: UUID) -> AsyncIterator[Link]:
-        """A read-only connection that sees the rows of one tenant; each statement is a transaction of its own."""
-        link = await self.readers.take()
+    async def read(self, tenant_id: UUID, *, one_plan: bool = False) -> AsyncIterator[Link]:
+        """A read-only connection that sees the rows of one tenant; each statement is a transaction of its own.
+
+        `one_plan` is for statements whose best plan is the same whatever their arguments: it is made once a
+        connection, where planning anew takes longer than the statement itself.
+        """
+        session = (tenant_id, one_plan)
+        link = await self.readers.take(session)
         try:
-            if link.tenant != tenant_id:
-                link.tenant = None
-                await link.execute(f"set app.tenant_id = '{tenant_id}'")
-                link.tenant = tenant_id
+            if link.session != session:
+                link.session = None
+                mode = "force_generic_plan" if one_plan else "auto"
+                await link.execute(f"set app.tenant_id = '{tenant_id}'; set plan_cache_mode = {mode}")
+                link.session = session
             yield link
         finally:
             self.readers.give(link)
@@ -208,10 +231,12 @@ class Database:
         try:
             key = int.from_bytes(tenant_id.bytes[8:], "big", signed=True)
             await link.execute(
-                f"begin; set local app.tenant_id = '{tenant_id}'; set local app.command_id = '{command_id}';"
-                f" select pg_advisory_xact_lock({key})"
+                f"begin; set local synchronous_commit = off; set local app.tenant_id = '{tenant_id}';"
+                f" set local app.command_id = '{command_id}'; select pg_advisory_xact_lock({key})"
             )
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                link.terminate()  # cancelled: the server may yet begin, and nobody would know of the transaction
             await Transaction(self, link, tenant_id, lock).rollback()
             raise
         return Transaction(self, link, tenant_id, lock)

@@ -22,21 +22,26 @@ from app.http.system import Probe, age_probe, database_probe, migration_probe
 from app.jobs.access_log import AccessLog
 from app.jobs.relay import Relay
 from app.logging import configure_logging
+from app.mail.delivery import Delivery
+from app.mail.outbox import mail_key
+from app.mail.transport import sender_of, transport_of
 from app.migrate import head
 from app.pages.routes import page_handlers
+from app.password_links import Invitations, Letters, PasswordResets
 from app.rate_limit import RateLimits
 from app.settings import Settings, master_key
-from app.sign_in import SignIn, sign_in_keys
+from app.sign_in import SignIn, consent_key, sign_in_keys
 from commands import registry
 from commands.bus import Bus, Committed
 from domain.auth import ACCOUNT_TABLES
 from domain.keys import derived_key, tenant_key
+from domain.mail import mail_outbox
 from projections.index import IndexProjector
 
-PARTS = ("auth", "batch", "dictionaries", "setup")
+PARTS = ("api_keys", "auth", "batch", "dictionaries", "directory", "setup")
 """The command modules, and the projection modules of the same names where there are any."""
 
-PROJECTED = ("dictionaries",)
+PROJECTED = ("auth", "dictionaries", "directory")
 
 
 def load_parts() -> None:
@@ -76,13 +81,26 @@ class Application:
         self.database = database
         self.search_key = search_keys(settings)
         self.bus = make_bus(database, settings)
-        keys = sign_in_keys(settings, master_key(settings))
+        self.master_key = master_key(settings)
+        self.consent_key = consent_key(settings, self.master_key)
+        self.keys = keys = sign_in_keys(settings, self.master_key)
         self.identity = Identity(database, settings, keys)
         self.sign_in = SignIn(database, self.bus, settings, keys)
         self.rate_limits = RateLimits(settings)
         self.access_log = AccessLog(database, settings)
         self.relay = Relay(
             database, settings, forget=self.identity.forget, forget_all=self.identity.forget_all
+        )
+        letters = Letters(keys, mail_key(self.master_key))
+        self.password_resets = PasswordResets(database, self.bus, keys, letters, self.sign_in.passwords)
+        self.invitations = Invitations(database, self.bus, settings, letters)
+        self.delivery = Delivery(
+            database,
+            letters.mail_key,
+            transport_of(settings),
+            sender_of(settings),
+            answer_request=self.password_resets.answer,
+            looks_around=lambda: self.relay.holds,
         )
         self.closing = asyncio.Event()
         self.bus.after_commit(self._committed)
@@ -100,6 +118,8 @@ class Application:
         if not ACCOUNT_TABLES.isdisjoint(committed.tables):
             self.identity.forget(committed.tenant_id)
             self.relay.announce_accounts(committed.tenant_id)
+        if mail_outbox.name in committed.tables:
+            self.delivery.wake()
         self.relay.wake()
 
     async def start(self) -> None:
@@ -107,10 +127,13 @@ class Application:
         self.closing.clear()
         await self.relay.start()
         await self.access_log.start()
+        await self.delivery.start()
 
     async def stop(self) -> None:
         """End background work, nothing lost, and close the database."""
         self.closing.set()
+        await self.sign_in.finish()
+        await self.delivery.stop()
         await self.access_log.stop()
         await self.relay.stop()
         await self.database.close()

@@ -55,6 +55,10 @@ LOGIN_BY_ADDRESS: Final = Rule("LOGIN_IP", 20, 60, 60)
 LOGIN: Final = Rule("LOGIN", 5, 60, 60)
 REFRESH_BY_ADDRESS: Final = Rule("REFRESH_IP", 60, 60, 60)
 REFRESH: Final = Rule("REFRESH", 15, 60, 60)
+RESET_BY_ADDRESS: Final = Rule("RESET_IP", 10, 60, 60)
+RESET: Final = Rule("RESET", 3, 60, 60)
+RESET_CONFIRM: Final = Rule("RESET_CONFIRM", 5, 300, 0)
+RESEND_INVITE: Final = Rule("RESEND_INVITE", 3, 300, 300)
 
 
 class RateLimits:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.wire import flag
+
 PREFIX = "BACKSTEP_"
 
 Locale = Literal["en", "pl", "es", "de"]
@@ -39,10 +41,16 @@ def _words(value: object) -> object:
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 
+Switch = Annotated[
+    bool, BeforeValidator(lambda value: flag(value) is True if isinstance(value, str) else value)
+]
+"""A boolean token; any other text counts as false."""
 
-def _named(name: str, default: Any, *, older: str | None = None) -> Any:
-    """A setting that keeps the contract's own name instead of the prefix (and perhaps an older one)."""
-    alias: str | AliasChoices = AliasChoices(name, older) if older else name
+
+def _named(name: str, default: Any, *, older: str | None = None, others: tuple[str, ...] = ()) -> Any:
+    """A setting that keeps the contract's own name instead of the prefix (and perhaps an older one, and others)."""
+    names = [name, *([older] if older else []), *others]
+    alias: str | AliasChoices = AliasChoices(*names) if len(names) > 1 else name
     return Field(default, validation_alias=alias)
 
 
@@ -79,6 +87,7 @@ class Settings(BaseSettings):
 
     # Addresses
     app_url: str | None = _named("APP_URL", None)
+    public_app_url: str | None = _named("NEXT_PUBLIC_APP_URL", None)
     app_allowed_origins: Words = _named("APP_ALLOWED_ORIGINS", ())
 
     # Sign-in
@@ -91,6 +100,23 @@ class Settings(BaseSettings):
     password_require_digit: bool = _named("OM_PASSWORD_REQUIRE_DIGIT", True)
     password_require_uppercase: bool = _named("OM_PASSWORD_REQUIRE_UPPERCASE", True)
     password_require_special: bool = _named("OM_PASSWORD_REQUIRE_SPECIAL", True)
+
+    consent_integrity_secret: SecretStr | None = _named("CONSENT_INTEGRITY_SECRET", None)
+
+    # Mail
+    smtp_url: SecretStr | None = _named("SMTP_URL", None)
+    """`smtp://user:password@host:port` or `smtps://…`; in place of the five settings below."""
+    smtp_host: str | None = _named("SMTP_HOST", None)
+    smtp_port: int | None = Field(None, ge=1, le=65_535, validation_alias="SMTP_PORT")
+    smtp_user: str | None = _named("SMTP_USER", None)
+    smtp_password: SecretStr | None = _named("SMTP_PASSWORD", None)
+    smtp_tls: Literal["auto", "none", "starttls", "tls"] = _named("SMTP_TLS", "auto")
+    """`tls`: from the first byte; `starttls`: required; `auto`: TLS on port 465, elsewhere STARTTLS if offered."""
+    email_from: str = _named("NOTIFICATIONS_EMAIL_FROM", "", older="EMAIL_FROM", others=("ADMIN_EMAIL",))
+    """Sender of all mail; without it, `backstep@` the host of APP_URL."""
+    email_disabled: Switch = _named("OM_DISABLE_EMAIL_DELIVERY", False)
+    """Mail counts as sent and goes nowhere; so does it in test mode."""
+    test_mode: Switch = _named("OM_TEST_MODE", False)
 
     # Requests
     optimistic_lock: str = _named("OM_OPTIMISTIC_LOCK", "all")
@@ -165,6 +191,11 @@ class Settings(BaseSettings):
     def production(self) -> bool:
         """Whether cookies are `Secure` and origins are checked strictly."""
         return self.environment == "production"
+
+    @property
+    def base_url(self) -> str | None:
+        """APP_URL without a slash at the end; None when it is not set."""
+        return self.app_url.rstrip("/") if self.app_url else None
 
     def locks(self, resource_kind: str) -> bool:
         """Whether the optimistic lock applies to this resource kind (command-bus.md, section 8)."""

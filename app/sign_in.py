@@ -3,16 +3,18 @@
 Whatever is slow or secret about it happens here, outside any transaction: the commands store sessions, nothing else.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+import structlog
 from msgspec import Struct
 
 from app.database import Database
 from app.settings import Settings
-from commands.auth import EndSessions, OpenSession
+from commands.auth import EndSessions, OpenSession, RefuseSignIn
 from commands.bus import Bus
 from domain.credentials import (
     ACCESS_SECONDS,
@@ -23,11 +25,15 @@ from domain.credentials import (
     sign_access_token,
 )
 from domain.errors import Problem
+from domain.keys import derived_key
 from domain.passwords import MAX_LENGTH, Passwords
 from domain.scope import Options, system_scope
-from queries.auth import Account, account_by_email, account_by_session, sessions_of
+from queries.auth import Account, account_by_email, account_by_id, account_by_session, sessions_of
 
 WRONG_CREDENTIALS: Final = "Invalid email or password"
+MOST_AGENT: Final = 300
+"""What is kept of the name that a program gives itself, in characters."""
+
 LACKS_ROLE: Final = "This account does not have a role that is required here"
 
 
@@ -47,6 +53,16 @@ def sign_in_keys(settings: Settings, master: bytes) -> SignInKeys:
     )
 
 
+def consent_key(settings: Settings, master: bytes) -> bytes:
+    """The key of the seals on consents: the installation's own, else one derived from the master key."""
+    own = settings.consent_integrity_secret
+    text = own.get_secret_value().strip() if own is not None else ""
+    return text.encode() or derived_key(master, "auth/consent-integrity")
+
+
+_logger: structlog.stdlib.BoundLogger = structlog.get_logger("backstep.sign_in")
+
+
 class SignedIn(Struct, frozen=True):
     """The two proofs of a new session, and the seconds that the longer-lived one is good for."""
 
@@ -63,7 +79,8 @@ class SignIn:
         self._database = database
         self._bus = bus
         self._keys = keys
-        self._passwords = Passwords(keys.password_seal)
+        self.passwords = Passwords(keys.password_seal)
+        self._told: set[asyncio.Task[None]] = set()
         self._remembered_seconds = settings.remember_me_days * 86_400
 
     async def with_password(
@@ -74,6 +91,7 @@ class SignIn:
         tenant_id: UUID | None = None,
         any_role: Sequence[str] = (),
         remember: bool = False,
+        user_agent: str | None = None,
         options: Options,
     ) -> SignedIn:
         """Open a session for the one user with this e-mail (in the tenant, if given).
@@ -84,14 +102,19 @@ class SignIn:
         async with self._database.system() as connection:
             account = await account_by_email(connection, self._keys.email_hash(email), tenant_id)
         digest = account.password_hash if account is not None and len(password) <= MAX_LENGTH else None
-        if not await self._passwords.verify(digest, password[:MAX_LENGTH]) or account is None:
+        if not await self.passwords.verify(digest, password[:MAX_LENGTH]) or account is None:
+            if account is not None:
+                self._tell_refusal(account, options)
             raise Problem(401, {"ok": False, "error": WRONG_CREDENTIALS})
         if any_role and not set(any_role).intersection(account.roles):
             raise Problem(403, {"ok": False, "error": LACKS_ROLE})
         token = new_session_token()
         lifetime = self._remembered_seconds if remember else ACCESS_SECONDS
         command = OpenSession(
-            user_id=account.id, token_hash=self._keys.session_hash(token), lifetime_seconds=lifetime
+            user_id=account.id,
+            token_hash=self._keys.session_hash(token),
+            lifetime_seconds=lifetime,
+            user_agent=user_agent[:MOST_AGENT] if user_agent else None,
         )
         outcome = await self._bus.execute(command, system_scope(account.tenant_id), _plain(options))
         return SignedIn(self._access_token(account, outcome.result.session_id), token, lifetime)
@@ -105,6 +128,41 @@ class SignIn:
         if account is None or account.session_id is None:
             return None
         return self._access_token(account, account.session_id)
+
+    async def is_password(self, tenant_id: UUID, user_id: UUID, password: str) -> bool:
+        """Whether the user has this password; the same work for users who have none or are gone."""
+        async with self._database.system() as connection:
+            account = await account_by_id(connection, tenant_id, user_id)
+        digest = account.password_hash if account is not None and len(password) <= MAX_LENGTH else None
+        return await self.passwords.verify(digest, password[:MAX_LENGTH])
+
+    async def renewed(self, tenant_id: UUID, user_id: UUID, session_id: UUID) -> str | None:
+        """An access token for the same session with what is known of the user now; None when the user is gone."""
+        async with self._database.system() as connection:
+            account = await account_by_id(connection, tenant_id, user_id)
+        return None if account is None else self._access_token(account, session_id)
+
+    async def finish(self) -> None:
+        """Wait for what is still to be told of refused tries."""
+        await asyncio.gather(*self._told, return_exceptions=True)
+
+    def _tell_refusal(self, account: Account, options: Options) -> None:
+        """Publish that the password was wrong, beside the answer: waiting for it would tell that the account exists."""
+        command = RefuseSignIn(
+            email=account.email, reason="invalid_password" if account.password_hash else "invalid_credentials"
+        )
+
+        async def tell() -> None:
+            try:
+                await self._bus.execute(command, system_scope(account.tenant_id), _plain(options))
+            except (
+                Exception
+            ) as error:  # nobody waits for it: what it says is logged, and nothing else is lost
+                _logger.warning("refused sign-in not published", exc_info=error)
+
+        task = asyncio.create_task(tell(), name="backstep-refused-sign-in")
+        self._told.add(task)
+        task.add_done_callback(self._told.discard)
 
     async def sign_out(
         self,

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any
 
+import asyncpg
 import msgspec
 from msgspec import Meta
 
+from commands.conflicts import conflict_of
 from commands.registry import Command, Definition, command, definition, handler_of, handles
 from commands.unit import Unit
 from domain.errors import Problem
@@ -57,13 +59,23 @@ async def run_batch(batch: Batch, unit: Unit) -> dict[str, Any]:
             issue = {"code": "custom", "path": ["commands", number, "input"], "message": str(error)}
             raise Problem.invalid([issue]) from error
         except Problem as problem:
-            raise Problem(problem.status, problem.body | {"step": number}, problem.headers) from problem
+            raise _at(number, problem) from problem
+        except asyncpg.IntegrityConstraintViolationError as error:
+            conflict = conflict_of(error)
+            if conflict is None:
+                raise
+            raise _at(number, conflict) from error
     return {"ok": True, "results": results}
 
 
+def _at(number: int, problem: Problem) -> Problem:
+    return Problem(problem.status, problem.body | {"step": number}, problem.headers)
+
+
 def _known(step: Step) -> Definition:
+    """The step's command. One whose input has secrets is left out: they are made by the server, not by callers."""
     kind = definition(step.command)
-    if kind is None or not kind.undoable or kind.type is Batch:
+    if kind is None or not kind.undoable or kind.secrets or kind.type is Batch:
         text = f"Unknown command, or one that cannot be part of a batch: {step.command}"
         raise Problem.bad_request(text, "unknown_command")
     return kind

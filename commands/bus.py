@@ -16,8 +16,17 @@ import structlog
 from msgspec import Raw, Struct
 
 from commands import eligibility, history
-from commands.log import LogEntry, Projector, close
-from commands.registry import Command, Definition, definition, definition_of, handler_of, recorded_input
+from commands.conflicts import conflict_of
+from commands.log import LogEntry, Projector, announce, close
+from commands.registry import (
+    Command,
+    Definition,
+    definition,
+    definition_of,
+    guards_of,
+    handler_of,
+    recorded_input,
+)
 from commands.unit import Change, Unit
 from domain import snapshots
 from domain.errors import Problem
@@ -32,6 +41,9 @@ _RETRIED = (
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
 )
+_REFUSED = {403: "not_permitted", 409: "conflict"}
+"""What a reversal answers in place of these statuses (decision 0009): 400 with a code."""
+
 NO_OPTIONS = Options()
 T = TypeVar("T")
 
@@ -211,8 +223,8 @@ class Bus:
         except asyncpg.IntegrityConstraintViolationError as error:
             raise self._obstacle(action, error) from error
         except Problem as problem:
-            if problem.status == 409 and action in ("undo", "redo"):
-                raise Problem.bad_request(str(problem), problem.code or "conflict") from problem
+            if problem.status in _REFUSED:
+                raise Problem.bad_request(str(problem), problem.code or _REFUSED[problem.status]) from problem
             raise
         if action == "redo" and outcome.log is not None and not outcome.replayed:
             result = outcome.result | {"undoToken": outcome.log.undo_token}
@@ -243,11 +255,12 @@ class Bus:
         try:
             outcome, unit, keep = await self._inside(transaction.connection, work, scope, options)
             if not keep:
-                await transaction.rollback()
+                # The answer that is given again may be another request's that waits for the disk: so does this one.
+                await (transaction.commit() if outcome.replayed else transaction.rollback())
                 return outcome
         except BaseException as error:
             await transaction.rollback()
-            problem = self._translated(error, work)
+            problem = None if work.history_action else conflict_of(error)
             if problem is not None:
                 raise problem from error
             raise
@@ -256,16 +269,6 @@ class Bus:
         for listener in self._listeners:
             listener(committed)
         return outcome
-
-    def _translated(self, error: BaseException, work: Work) -> Problem | None:
-        """A violated constraint as the conflict it means to a client."""
-        if isinstance(error, asyncpg.IntegrityConstraintViolationError) and work.history_action is None:
-            text = self._conflicts.get(error.constraint_name or "")
-            if text is not None:
-                return Problem.conflict(text)
-            if isinstance(error, asyncpg.ForeignKeyViolationError):
-                return Problem.conflict("Something else depends on this record", "in_use")
-        return None
 
     async def _inside(
         self, connection: Any, work: Work, scope: Scope, options: Options
@@ -287,22 +290,30 @@ class Bus:
             if stored is not None:
                 return stored, unit, False
         result = await work.perform(unit)
-        entry = self._entry(work, unit, scope, options) if unit.changes and work.logged else None
+        for guard in guards_of(unit.tables):
+            await guard(unit)
+        recorded = unit.changes or (unit.wrote and not work.undoable)
+        entry = self._entry(work, unit, scope, options) if recorded and work.logged else None
         if unit.changes and not work.logged:
             raise RuntimeError(f"{work.command_id} is not logged but changed {unit.changes[0].t}")
         if options.dry_run:
             return Outcome(result, dry_run=_preview(work, unit, result)), unit, False
         if entry is not None:
-            await close(connection, entry, unit.changes, self._projector.plan(scope.tenant_id, unit.changes))
+            plan = self._projector.plan(scope.tenant_id, unit.changes)
+            await close(connection, entry, unit.changes, plan, unit.events)
+        elif unit.events:
+            await announce(connection, scope.tenant_id, unit.log_id, unit.events, now)
         if options.idempotency_key is not None:
             await self._store_answer(connection, work, scope, options.idempotency_key, now, entry, result)
-        return Outcome(result, entry), unit, unit.wrote or options.idempotency_key is not None
+        keep = unit.wrote or bool(unit.events) or options.idempotency_key is not None
+        return Outcome(result, entry), unit, keep
 
     def _entry(self, work: Work, unit: Unit, scope: Scope, options: Options) -> LogEntry:
         encoded = _encode(unit.changes)
-        root = _root(work, unit.changes)
-        resource_id = work.resource_id or (str(work.target) if work.target else None) or _text(root.k["id"])
-        organization = _organization(root)
+        root = _root(work, unit.changes) if unit.changes else None
+        own = str(work.target) if work.target else None if root is None else _text(root.k["id"])
+        resource_id = work.resource_id or own
+        organization = scope.selected_organization_id if root is None else _organization(root, scope)
         fields = snapshots.changed_fields(
             work.command_id, snapshots.decode(encoded), work.resource_kind, resource_id
         )
@@ -396,8 +407,15 @@ def _root(work: Work, changes: Sequence[Change]) -> Change:
     return next((c for c in changes if resource_of(c.t).kind == work.resource_kind), changes[0])
 
 
-def _organization(change: Change) -> UUID | None:
-    """The organization of a changed row: the log row belongs where the row is, not where the actor is."""
+def _organization(change: Change, scope: Scope) -> UUID | None:
+    """The organization of a changed row: the log row belongs where the row is, not where the actor is.
+
+    A row that is in no organization is logged where the actor writes; an organization is not the place of its own log
+    rows when there is another, because it may be gone when they are to be taken back.
+    """
+    if "organization_id" not in resource_of(change.t).table.columns:
+        place = scope.selected_organization_id
+        return scope.home_organization_id if str(place) == _text(change.k["id"]) else place
     for image in (change.a, change.b, change.u):
         value = image.get("organization_id") if image else None
         if value is not None and bytes(value) != b"null":

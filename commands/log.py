@@ -1,6 +1,6 @@
 """The action log: what one row holds, and the one statement that closes a command."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
@@ -53,7 +53,10 @@ class LogEntry(Struct, frozen=True, kw_only=True):
 class Projection(Protocol):
     """What must be refreshed beside one log row: SQL fragments and their arguments."""
 
-    key: tuple[str, ...]
+    @property
+    def key(self) -> Hashable:
+        """Equal for projections of equal `sql`."""
+        ...
 
     def sql(self, first: int) -> str:
         """Further common table expressions, their parameters numbered from `first`; may be empty."""
@@ -81,7 +84,7 @@ _INSERT = (
 
 
 @cache
-def _closing(reversal: bool, projection: tuple[str, ...], projected: str) -> str:
+def _closing(reversal: bool, projection: Hashable, projected: str) -> str:
     parts = [
         f"l as ({_INSERT})",
         (
@@ -104,9 +107,15 @@ def _closing(reversal: bool, projection: tuple[str, ...], projected: str) -> str
 
 
 async def close(
-    connection: asyncpg.Connection, entry: LogEntry, changes: Sequence[Change], projection: Projection | None
+    connection: asyncpg.Connection,
+    entry: LogEntry,
+    changes: Sequence[Change],
+    projection: Projection | None,
+    emitted: Sequence[dict[str, Any]] = (),
 ) -> int:
     """Write the log row, what it touched, its reversal, its events and its documents in one statement.
+
+    `emitted` are events besides those that the changes cause.
 
     Returns the row's place in the tenant's history (`seq`). Raises asyncpg.UniqueViolationError when what it
     reverses was reversed before.
@@ -123,9 +132,27 @@ async def close(
             _encode(entry).decode(),
             [table for table, _ in touched],
             [id[1:-1].decode() for _, id in touched],
-            _encode(events_of(entry, changes)).decode(),
+            _encode([*events_of(entry, changes), *emitted]).decode(),
             *(projection.args() if projection else ()),
         )
+    )
+
+
+async def announce(
+    connection: asyncpg.Connection,
+    tenant_id: UUID,
+    id: UUID,
+    events: Sequence[dict[str, Any]],
+    now: datetime,
+) -> None:
+    """Put the events of a command that leaves no log row into the outbox; `id` is the one its row would have had."""
+    await connection.execute(
+        "insert into outbox (tenant_id, log_id, organization_id, events, created_at, seq)"
+        " values ($1, $2, null, $3::text::jsonb, $4, nextval('action_log_seq'))",
+        tenant_id,
+        id,
+        _encode(events).decode(),
+        now,
     )
 
 
@@ -134,11 +161,11 @@ def events_of(entry: LogEntry, changes: Sequence[Change]) -> list[dict[str, Any]
     found: list[dict[str, Any]] = []
     for change in changes:
         resource = resource_of(change.t)
-        if resource.event is None:
+        if resource.event is None or (change.o == "u" and not resource.edited(change.a or ())):
             continue
         event = f"{resource.event}.{_verb(change, resource.soft_deletes)}"
         row = (change.a or {}) | (change.u or {}) if change.o != "d" else change.b or {}
-        organization = row.get("organization_id", Raw(b"null"))
+        organization = row.get(resource.place, Raw(b"null"))
         payload = {"id": change.k["id"], "organizationId": organization, "tenantId": entry.tenant_id}
         found.append({"event": event, "organizationId": organization, "payload": payload})
     found.append(

@@ -1,6 +1,6 @@
 """Every command that exists, by declaration."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -19,6 +19,7 @@ class Command(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 Handler = Callable[[Any, Unit], Awaitable[Any]]
+Guard = Callable[[Unit], Awaitable[None]]
 
 
 class Definition(Struct, frozen=True):
@@ -40,6 +41,7 @@ class Definition(Struct, frozen=True):
 _by_id: dict[str, Definition] = {}
 _by_type: dict[type[Command], Definition] = {}
 _handlers: dict[type[Command], Handler] = {}
+_guards: dict[str, list[Guard]] = {}
 
 C = TypeVar("C", bound=Command)
 
@@ -87,6 +89,26 @@ def handles(
         return handler
 
     return register
+
+
+def guards(*tables: str) -> Callable[[Guard], Guard]:
+    """Declare what must hold whenever rows of these tables were changed, by whichever command, undo or redo.
+
+    The guard is asked in the transaction, when everything is written and nothing is committed: `unit.changes` says what
+    was done, queries see the outcome. It raises Problem to refuse all of it.
+    """
+
+    def register(guard: Guard) -> Guard:
+        for table in tables:
+            _guards.setdefault(table, []).append(guard)
+        return guard
+
+    return register
+
+
+def guards_of(tables: Iterable[str]) -> list[Guard]:
+    """The guards of any of these tables, each once."""
+    return list(dict.fromkeys(guard for table in sorted(tables) for guard in _guards.get(table, ())))
 
 
 def definition_of(cls: type[Command]) -> Definition:

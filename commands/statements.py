@@ -30,6 +30,22 @@ def _changeable(resource: Resource) -> list[str]:
     return [column for column in resource.columns if column not in FIXED]
 
 
+def _stamped_when_changed(resource: Resource, values: dict[str, str]) -> dict[str, str]:
+    """The new value of each column; volatile ones keep theirs where no other column gets another value.
+
+    So an update that changes nothing leaves the row as it was, whatever else its command does.
+    """
+    real = {column: value for column, value in values.items() if column not in resource.volatile}
+    if not real:
+        return values
+    here = ", ".join(f"t.{column}" for column in real)
+    changed = f"row({', '.join(real.values())}) is distinct from row({here})"
+    return {
+        column: value if column in real else f"case when {changed} then {value} else t.{column} end"
+        for column, value in values.items()
+    }
+
+
 @cache
 def insert(table: str, condition: str = "") -> str:
     """$1: a JSON array of full rows. The condition (over the row `r`, with $2…) refuses rows it does not hold for."""
@@ -47,10 +63,10 @@ def insert(table: str, condition: str = "") -> str:
 def update(table: str, condition: str = "") -> str:
     """$1: tenant, $2: id, $3: JSON object of the columns to set. The condition is over `t`, with $4…"""
     resource = resource_of(table)
-    columns = _changeable(resource)
+    values = _stamped_when_changed(resource, {c: f"r.{c}" for c in _changeable(resource)})
     extra = f" and ({condition})" if condition else ""
     return (
-        f"update {table} as t set ({', '.join(columns)}) = (select {', '.join('r.' + c for c in columns)}"
+        f"update {table} as t set ({', '.join(values)}) = (select {', '.join(values.values())}"
         f" from jsonb_populate_record(t, $3::text::jsonb) r) where t.tenant_id = $1 and t.id = $2{extra}"
         f" returning to_jsonb(old)::text as before, to_jsonb(new)::text as after{_derived(resource)}"
     )
@@ -60,8 +76,8 @@ def update(table: str, condition: str = "") -> str:
 def update_many(table: str, condition: str = "") -> str:
     """$1: tenant, $2: JSON array of objects with `id` and the columns to set. The condition is over `t`, with $3…"""
     resource = resource_of(table)
-    columns = _changeable(resource)
-    sets = ", ".join(f"{c} = case when x.img ? '{c}' then r.{c} else t.{c} end" for c in columns)
+    given = {c: f"case when x.img ? '{c}' then r.{c} else t.{c} end" for c in _changeable(resource)}
+    sets = ", ".join(f"{c} = {value}" for c, value in _stamped_when_changed(resource, given).items())
     extra = f" and ({condition})" if condition else ""
     return (
         f"update {table} as t set {sets}"

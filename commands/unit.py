@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 
 from commands import statements
 from domain.errors import Problem
+from domain.events import is_declared
 from domain.ids import derived_id
 from domain.images import wire_row
 from domain.resources import Resource, Row, resource_of
@@ -84,6 +85,7 @@ class Unit:
         self.log_id = log_id
         self.changes: list[Change] = []
         self.tables: frozenset[str] = frozenset()
+        self.events: list[dict[str, Any]] = []
         self._kind = kind
         self._target = target
         self._expected = expected_updated_at
@@ -99,6 +101,24 @@ class Unit:
         """The next id of this command: the same one when the command is executed again."""
         self._ids += 1
         return derived_id(self.now, self.log_id, self._ids)
+
+    def emit(
+        self,
+        event: str,
+        payload: Mapping[str, Any],
+        organization_id: UUID | None = None,
+        *,
+        to: UUID | None = None,
+    ) -> None:
+        """Publish a declared event when the command commits, besides those that its row changes cause.
+
+        `payload` is in wire form and holds no secret; `to` is the one user whom it may reach in a browser. Raises
+        KeyError for an event that no module declared.
+        """
+        if not is_declared(event):
+            raise KeyError(event)
+        addressed = {**payload} if to is None else {**payload, "recipientUserId": to}
+        self.events.append({"event": event, "organizationId": organization_id, "payload": addressed})
 
     # Reads
 
@@ -182,6 +202,8 @@ class Unit:
     def _stamped(self, resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := values.keys() - resource.defaults.keys():
             raise KeyError(f"{resource.name} has no column {', '.join(sorted(unknown))}")
+        if resource.computed and values.keys() <= resource.computed | {"id"}:
+            return dict(values)
         return dict(values) | dict.fromkeys(resource.volatile, self.now)
 
     async def delete(
@@ -234,6 +256,8 @@ class Unit:
             return
         current = iso_ms(msgspec.json.decode(before["updated_at"], type=datetime))
         expected = iso_ms(self._expected)
+        if self._target is not None:
+            self._expected = None  # later writes of this command find its own stamp
         if current != expected:
             raise Problem(
                 409,

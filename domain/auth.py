@@ -4,13 +4,16 @@ What changes with every sign-in stands in tables of its own that are not part of
 must equal the replay of the log.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 import domain.directory  # noqa: F401  # users live in tenants and organizations: those tables come first
 from domain.events import Event, declare_events
 from domain.features import Feature, Module, declare
-from domain.resources import Resource, tenant_table
+from domain.resources import Images, Resource, snapshot_view, tenant_table
+from domain.snapshots import record
 
 ALL_ORGANIZATIONS = "__all__"
 """In a grant's list of organizations, and in the selection cookie: every organization of the tenant."""
@@ -156,6 +159,7 @@ sessions = tenant_table(
     sa.Column("user_id", sa.Uuid, nullable=False),
     sa.Column("token_hash", sa.Text, nullable=False),
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("user_agent", sa.Text),
 )
 """One row for each sign-in that is still good; revoking one deletes it."""
 
@@ -172,21 +176,67 @@ user_activity = tenant_table(
 )
 """`id` is the user's."""
 
+_ROLE_NAME = "(select r.name from roles r where r.tenant_id = {0}.tenant_id and r.id = {0}.role_id)"
+
 USER = Resource(
     users,
     kind="auth.user",
+    entity_type="auth:user",
     event="auth.user",
     hidden=_GONE | {"email_hash"},
     secret=frozenset({"password_hash"}),
+    conflicts={"users_email": "This e-mail address is already in use"},
 )
-ROLE = Resource(roles, kind="auth.role", event="auth.role", hidden=_GONE)
-USER_ROLE = Resource(user_roles, root="users", parent="user_id")
-ROLE_ACL = Resource(role_acls, kind="auth.role_acl", root="roles", parent="role_id")
-USER_ACL = Resource(user_acls, kind="auth.user_acl", root="users", parent="user_id")
-USER_CONSENT = Resource(user_consents, kind="auth.user_consent", hidden=_GONE)
+ROLE = Resource(
+    roles,
+    kind="auth.role",
+    entity_type="auth:role",
+    event="auth.role",
+    hidden=_GONE,
+    conflicts={"roles_name": "A role with this name already exists"},
+)
+USER_ROLE = Resource(
+    user_roles,
+    root="users",
+    parent="user_id",
+    derived={
+        "role": _ROLE_NAME.format("t"),
+        # Those of the user before the statement: a query in RETURNING does not see what the statement does.
+        "roles": f"array(select {_ROLE_NAME.format('l')} from user_roles l"
+        " where l.tenant_id = t.tenant_id and l.user_id = t.user_id)",
+    },
+)
+ROLE_ACL = Resource(
+    role_acls,
+    kind="auth.role_acl",
+    root="roles",
+    parent="role_id",
+    conflicts={"role_acls_role_once": "The role has grants already"},
+)
+USER_ACL = Resource(
+    user_acls,
+    kind="auth.user_acl",
+    root="users",
+    parent="user_id",
+    conflicts={"user_acls_user_once": "The user has grants already"},
+)
+USER_CONSENT = Resource(
+    user_consents,
+    kind="auth.user_consent",
+    hidden=_GONE | {"integrity_hash"},
+    secret=frozenset({"source", "ip_address"}),
+)
 USER_SIDEBAR = Resource(user_sidebar_preferences, kind="auth.sidebar_preference", hidden=_GONE)
 ROLE_SIDEBAR = Resource(role_sidebar_preferences, kind="auth.role_sidebar_preference", hidden=_GONE)
-SIDEBAR_VARIANT = Resource(sidebar_variants, kind="auth.sidebar_variant", hidden=_GONE)
+SIDEBAR_VARIANT = Resource(
+    sidebar_variants,
+    kind="auth.sidebar_variant",
+    hidden=_GONE,
+    conflicts={
+        "sidebar_variants_name": "another variant has this name now",
+        "sidebar_variants_active": "another variant is in use now",
+    },
+)
 SESSION = Resource(sessions, secret=frozenset({"token_hash"}), logged=False)
 PASSWORD_RESET = Resource(password_resets, secret=frozenset({"token_hash"}), logged=False)
 USER_ACTIVITY = Resource(user_activity, logged=False)
@@ -205,3 +255,22 @@ ACCOUNT_TABLES = frozenset(
     }
 )
 """Tables that decide who may do what: after a commit that touched one, remembered identities are forgotten."""
+
+
+@snapshot_view("auth.users.create")
+@snapshot_view("auth.users.update")
+@snapshot_view("auth.users.delete")
+def user_view(changes: list[dict[str, Any]], user_id: str | None) -> Images:
+    """The user, with the sorted names of its roles where the command touched them."""
+    links = [change for change in changes if change["t"] == "user_roles"]
+    before, after = record([change for change in changes if change["t"] != "user_roles"], "auth.user", user_id)
+    if not links:
+        return before, after
+    if before is None and after is None:
+        before, after = {"id": user_id}, {"id": user_id}
+    had = set((links[0].get("x") or {}).get("roles", ()))
+    gone, come = ({link["x"]["role"] for link in links if link["o"] == kind} for kind in "di")
+    for image, names in ((before, had), (after, (had - gone) | come)):
+        if image is not None:
+            image["roles"] = sorted(names)
+    return before, after

@@ -33,6 +33,11 @@ def declared_events() -> list[Event]:
     return list(_events.values())
 
 
+def is_declared(event_id: str) -> bool:
+    """Whether some module declared the event."""
+    return event_id in _events
+
+
 def broadcast(event_id: str) -> bool:
     """Whether the event may reach browsers."""
     event = _events.get(event_id)

@@ -4,6 +4,7 @@ The matching rules are those of the contract (auth.md 4.1 and 4.3).
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -40,6 +41,7 @@ def declare(
         _features.setdefault(feature.id, feature)
     for role, strings in (grants or {}).items():
         _extra_grants.setdefault(role, []).extend(strings)
+    _covered.cache_clear()
 
 
 def catalogue() -> list[Feature]:
@@ -72,16 +74,30 @@ def matches(grant: str, feature: str) -> bool:
 
 
 def granted(required: Iterable[str], grants: Sequence[str], is_super_admin: bool) -> bool:
-    """Whether every required feature is covered; a super admin, and `*`, cover declared modules only."""
-    for feature in required:
-        if is_super_admin or "*" in grants:
-            if _owner_enabled(feature):
-                continue
-            if is_super_admin:
-                return False
-        if not any(grant != "*" and matches(grant, feature) for grant in grants):
-            return False
-    return True
+    """Whether every required feature is covered; only features of declared modules ever are."""
+    held = tuple(grants)
+    return all(_covered(feature, held, is_super_admin) for feature in required)
+
+
+@lru_cache(maxsize=10_000)
+def _covered(feature: str, grants: tuple[str, ...], is_super_admin: bool) -> bool:
+    if not _owner_enabled(feature):
+        return False
+    return is_super_admin or any(matches(grant, feature) for grant in grants)
+
+
+def usable(grants: Sequence[str]) -> list[str]:
+    """The grants without those of modules that do not exist, `*` written out as one wildcard a module (auth.md 4.3)."""
+    loose = dict.fromkeys(
+        f"{prefix}.*" for id in _features if (prefix := id.partition(".")[0]) not in _modules
+    )
+    found: dict[str, None] = {}
+    for grant in grants:
+        if grant == "*":
+            found |= dict.fromkeys((*(f"{module}.*" for module in _modules), *loose))
+        elif _owner_enabled(grant) or f"{grant.partition('.')[0]}.*" in loose:
+            found[grant] = None
+    return list(found)
 
 
 def _owner_enabled(feature: str) -> bool:

@@ -60,6 +60,22 @@ def select(
     )
 
 
+def shared_places(tree: Tree, one: Sequence[str] | None, other: Sequence[str] | None) -> list[str] | None:
+    """The organizations that two lists of grants have in common, descendants counted; None: all of the tenant."""
+    if one is None or ALL_ORGANIZATIONS in one:
+        return None if other is None else list(other)
+    if other is None or ALL_ORGANIZATIONS in other:
+        return list(one)
+    here, there = (
+        [found for text in places if (found := uuid_or_none(text)) is not None] for places in (one, other)
+    )
+    within, beyond = set(_with_descendants(tree, there)), set(_with_descendants(tree, here))
+    return [
+        str(id)
+        for id in dict.fromkeys((*(i for i in here if i in within), *(i for i in there if i in beyond)))
+    ]
+
+
 def _allowed(
     tree: Tree, accessible: Sequence[str] | None, is_super_admin: bool, at_home: tuple[UUID, ...]
 ) -> tuple[tuple[UUID, ...] | None, bool]:

@@ -51,5 +51,6 @@ ENTRIES = project(
             " null::timestamptz as deleted_at, concat_ws(' ', t.label, t.value) as search from dictionary_entries t"
         ),
         search_columns=frozenset({"label", "value"}),
+        counted_columns=frozenset({"organization_id", "dictionary_id"}),
     )
 )

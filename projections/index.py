@@ -6,9 +6,11 @@ all ids, in batches, it is the rebuild. So index = rebuild by construction.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import count
 from typing import Any, Protocol
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from domain.resources import resource_of
@@ -20,14 +22,17 @@ class EntityProjection(Struct, frozen=True):
     """How the documents of one entity type are made.
 
     `select` is over the root table as `t` and yields: id, organization_id, parent_id, doc (text, wire form),
-    position (bigint), name_lc, created_at, updated_at, deleted_at, search (text). It must not have a WHERE clause.
-    `search_columns` are the columns whose change makes new search tokens. A changed `version` makes documents stale.
+    position (bigint), name_lc, created_at, updated_at, deleted_at, search (text): one row for each row of the table,
+    without a WHERE clause. `search_columns` are the columns whose change makes new search tokens; `counted_columns`
+    those that say whether and where a document is counted (what organization_id, parent_id and deleted_at are made
+    of). A changed `version` makes documents stale.
     """
 
     entity_type: str
     table: str
     select: str
     search_columns: frozenset[str]
+    counted_columns: frozenset[str] = frozenset({"organization_id", "deleted_at"})
     version: int = 1
 
 
@@ -61,16 +66,21 @@ class RowChange(Protocol):
 
 
 @cache
-def refresh_sql(entity_type: str, name: str, ids: str, texts: str, key: str, tenant: str) -> str:
+def refresh_sql(
+    entity_type: str, name: str, ids: str, texts: str, key: str, tenant: str, *, counted: bool = True, gone: bool = True
+) -> str:
     """The common table expressions that bring the documents of `ids` up to date.
 
     `name` is a suffix for the expressions; the others are SQL of parameters: ids to refresh, ids whose search text
-    changed, the search key, and the tenant.
+    changed (none: empty), the search key, and the tenant. `counted` and `gone` False leave out the counters and the
+    removal of documents, where the changes cannot matter to them.
     """
     p = _projections[entity_type]
-    return (
-        f"d_{name} as materialized (select * from ({p.select} where t.tenant_id = {tenant} and t.id = any({ids})) d),"
-        f" p_{name} as (insert into entity_index as e (tenant_id, entity_type, entity_id, organization_id, parent_id,"
+    of_type = f"e.tenant_id = {tenant} and e.entity_type = '{p.entity_type}' and e.entity_id = any({ids})"
+    vanished = f"{of_type} and not exists (select from d_{name} d where d.id = e.entity_id)"
+    parts = [
+        f"d_{name} as materialized (select * from ({p.select} where t.tenant_id = {tenant} and t.id = any({ids})) d)",
+        f"p_{name} as (insert into entity_index as e (tenant_id, entity_type, entity_id, organization_id, parent_id,"
         f" doc, position, name_lc, created_at, updated_at, deleted_at, projection_version)"
         f" select {tenant}, '{p.entity_type}', d.id, d.organization_id, d.parent_id, d.doc, d.position,"
         f' d.name_lc collate "C", d.created_at, d.updated_at, d.deleted_at, {p.version} from d_{name} d'
@@ -80,53 +90,99 @@ def refresh_sql(entity_type: str, name: str, ids: str, texts: str, key: str, ten
         f" deleted_at = excluded.deleted_at, projection_version = excluded.projection_version"
         f" returning old.entity_id is not null and old.deleted_at is null as was, old.organization_id as old_org,"
         f" old.parent_id as old_parent, new.deleted_at is null as now, new.organization_id as new_org,"
-        f" new.parent_id as new_parent),"
-        f" g_{name} as (delete from entity_index e where e.tenant_id = {tenant} and e.entity_type = '{p.entity_type}'"
-        f" and e.entity_id = any({ids}) and not exists (select from d_{name} d where d.id = e.entity_id)"
-        f" returning e.organization_id, e.parent_id, e.deleted_at is null as was),"
-        f" s_{name} as (insert into entity_search as s (tenant_id, entity_type, entity_id, grams)"
-        f" select {tenant}, '{p.entity_type}', d.id, search_grams(d.search, {key}) from d_{name} d"
-        f" where d.id = any({texts}) on conflict (tenant_id, entity_type, entity_id) do update"
-        f" set grams = excluded.grams where s.grams <> excluded.grams),"
-        f" x_{name} as (delete from entity_search s where s.tenant_id = {tenant} and s.entity_type = '{p.entity_type}'"
-        f" and s.entity_id = any({ids}) and not exists (select from d_{name} d where d.id = s.entity_id)),"
-        f" c_{name} as (insert into entity_counters as c (tenant_id, entity_type, organization_id, parent_id, n)"
-        f" select {tenant}, '{p.entity_type}', coalesce(v.org, '{NOBODY}'), coalesce(v.parent, '{NOBODY}'), sum(v.n)"
+        f" new.parent_id as new_parent)",
+    ]
+    if texts:
+        parts.append(
+            f"s_{name} as (insert into entity_search as s (tenant_id, entity_type, entity_id, grams)"
+            f" select {tenant}, '{p.entity_type}', d.id, search_grams(d.search, {key}) from d_{name} d"
+            f" where d.id = any({texts}) on conflict (tenant_id, entity_type, entity_id) do update"
+            f" set grams = excluded.grams where s.grams <> excluded.grams)"
+        )
+    if gone:
+        parts += [
+            f"g_{name} as (delete from entity_index e where {vanished}"
+            f" returning e.organization_id, e.parent_id, e.deleted_at is null as was)",
+            f"x_{name} as (delete from entity_search e where {vanished})",
+        ]
+    if counted:
+        parts.append(_count_sql(p.entity_type, name, tenant, gone))
+    return ", ".join(parts)
+
+
+def _count_sql(entity_type: str, name: str, tenant: str, gone: bool) -> str:
+    """The expression that adds to the counters what the documents of `refresh_sql` are more or less than before."""
+    removed = f" union all select organization_id, parent_id, -1 from g_{name} where was" if gone else ""
+    return (
+        f"c_{name} as (insert into entity_counters as c (tenant_id, entity_type, organization_id, parent_id, n)"
+        f" select {tenant}, '{entity_type}', coalesce(v.org, '{NOBODY}'), coalesce(v.parent, '{NOBODY}'), sum(v.n)"
         f" from (select new_org as org, new_parent as parent, 1 as n from p_{name} where now"
-        f" union all select old_org, old_parent, -1 from p_{name} where was"
-        f" union all select organization_id, parent_id, -1 from g_{name} where was) v"
+        f" union all select old_org, old_parent, -1 from p_{name} where was{removed}) v"
         f" group by 3, 4 having sum(v.n) <> 0"
         f" on conflict (tenant_id, entity_type, organization_id, parent_id) do update set n = c.n + excluded.n)"
     )
 
 
+class Stale(Struct):
+    """What a command made stale of one entity type: documents by id, and among them those with new search tokens.
+
+    `counted`: counters may have changed; `gone`: records may have.
+    """
+
+    ids: dict[str, None] = msgspec.field(default_factory=dict)
+    texts: dict[str, None] = msgspec.field(default_factory=dict)
+    counted: bool = False
+    gone: bool = False
+
+    def note(self, id: str, projection: EntityProjection, change: RowChange, *, is_root: bool) -> None:
+        """Take in one changed row of the record `id`."""
+        self.ids[id] = None
+        updated = change.a or () if change.o == "u" and is_root else None
+        if updated is None or not projection.search_columns.isdisjoint(updated):
+            self.texts[id] = None
+        if updated is None or not projection.counted_columns.isdisjoint(updated):
+            self.counted = True
+        if change.o == "d" and is_root:
+            self.gone = True
+
+
+Part = tuple[str, bool, bool, bool]
+"""The shape of the refresh of one entity type: its name, and whether texts, counters and removals are in it."""
+
+
 class Refresh:
     """What one command's changes make stale; joins the statement that closes the command."""
 
-    def __init__(self, touched: Mapping[str, tuple[list[str], list[str]]], search_key: bytes) -> None:
-        self.key = tuple(touched)
-        self._touched = touched
+    def __init__(self, stale: Mapping[str, Stale], search_key: bytes) -> None:
+        self.key: tuple[Part, ...] = tuple(
+            (name, bool(one.texts), one.counted, one.gone) for name, one in stale.items()
+        )
+        self._stale = stale
         self._search_key = search_key
 
     def sql(self, first: int) -> str:
-        """The expressions, with parameters numbered from `first`: search key, tenant, then ids and texts a type."""
+        """The expressions, their parameters numbered from `first`."""
         return _closing_part(self.key, first)
 
     def args(self) -> list[Any]:
-        """The arguments in the order of `sql`."""
-        lists = [ids for pair in self._touched.values() for ids in pair]
-        return [self._search_key, *lists]
+        """The arguments in the order of `sql`: for each type its ids and those with new texts, then the search key."""
+        lists = [list(ids) for one in self._stale.values() for ids in (one.ids, one.texts) if ids]
+        return [*lists, self._search_key] if any(one.texts for one in self._stale.values()) else lists
 
 
 @cache
-def _closing_part(types: tuple[str, ...], first: int) -> str:
-    parts = []
-    for n, entity_type in enumerate(types):
-        ids, texts = f"${first + 1 + 2 * n}::uuid[]", f"${first + 2 + 2 * n}::uuid[]"
-        parts.append(
-            refresh_sql(entity_type, str(n), ids, texts, f"${first}::bytea", "(select tenant_id from l)")
+def _closing_part(parts: tuple[Part, ...], first: int) -> str:
+    places = count(first)
+    lists = [
+        (f"${next(places)}::uuid[]", f"${next(places)}::uuid[]" if has_texts else "") for _, has_texts, _, _ in parts
+    ]
+    key = f"${next(places)}::bytea"
+    return ", ".join(
+        refresh_sql(
+            entity_type, str(n), ids, texts, key, "(select tenant_id from l)", counted=counted, gone=gone
         )
-    return ", ".join(parts)
+        for n, ((entity_type, _, counted, gone), (ids, texts)) in enumerate(zip(parts, lists, strict=True))
+    )
 
 
 class IndexProjector:
@@ -137,7 +193,7 @@ class IndexProjector:
 
     def plan(self, tenant_id: UUID, changes: Sequence[RowChange]) -> Refresh | None:
         """What to refresh; None when no touched table is projected."""
-        touched: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+        found: dict[str, Stale] = {}
         for change in changes:
             resource = resource_of(change.t)
             root = resource_of(resource.root) if resource.root else resource
@@ -145,14 +201,11 @@ class IndexProjector:
             if projection is None:
                 continue
             id = change.r if resource.root else bytes(change.k["id"])[1:-1].decode()
-            ids, texts = touched.setdefault(projection.entity_type, ({}, {}))
-            ids[id] = None
-            if change.o != "u" or resource.root or not projection.search_columns.isdisjoint(change.a or ()):
-                texts[id] = None
-        if not touched:
-            return None
-        lists = {name: (list(ids), list(texts)) for name, (ids, texts) in sorted(touched.items())}
-        return Refresh(lists, self._search_key(tenant_id))
+            stale = found.get(projection.entity_type)
+            if stale is None:
+                stale = found[projection.entity_type] = Stale()
+            stale.note(id, projection, change, is_root=not resource.root)
+        return Refresh(dict(sorted(found.items())), self._search_key(tenant_id)) if found else None
 
 
 @cache

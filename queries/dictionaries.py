@@ -1,5 +1,6 @@
 """Reads of dictionaries and their entries: documents of the index, passed through as they are."""
 
+import unicodedata
 from collections.abc import AsyncIterator, Sequence
 from functools import cache
 from typing import Any
@@ -11,6 +12,9 @@ from msgspec import Struct
 
 from domain.errors import Problem
 from domain.scope import Scope
+
+_DEEP = 500
+"""Rows to skip beyond which it pays to skip them in the index alone."""
 
 ENTRY_SORTS = {
     "position": ("e.position", "e.name_lc", "e.entity_id"),
@@ -122,7 +126,12 @@ async def entries(
 ) -> EntryPage:
     """A page of a readable dictionary's entries in one statement. Raises Problem 404."""
     sql = _entries_sql(
-        query.sort, query.descending, query.ids is not None, bool(query.search), len(query.search) >= 3
+        query.sort,
+        query.descending,
+        query.ids is not None,
+        bool(query.search),
+        _letters(query.search) >= 3,
+        query.offset > _DEEP,
     )
     row = await connection.fetchrow(
         sql,
@@ -165,9 +174,14 @@ async def dictionary_key(connection: asyncpg.Connection, scope: Scope, id: UUID)
     return str(key)
 
 
+def _letters(text: str) -> int:
+    """How long a text is in the form that search compares: `search_text_normal` drops the accents."""
+    return sum(not "\u0300" <= letter <= "\u036f" for letter in unicodedata.normalize("NFKD", text))
+
+
 @cache
-def _entries_sql(sort: str, descending: bool, by_ids: bool, searched: bool, grams: bool) -> str:
-    """The page is found by its keys alone, then its documents are joined: what is skipped is never read.
+def _entries_sql(sort: str, descending: bool, by_ids: bool, searched: bool, grams: bool, deep: bool) -> str:
+    """A deep page is found by its keys alone, then its documents are joined: what is skipped is never read.
 
     The parameters are always the same eight, so that every variant is called alike.
     """
@@ -197,13 +211,18 @@ def _entries_sql(sort: str, descending: bool, by_ids: bool, searched: bool, gram
         else "(select coalesce(sum(c.n), 0)::bigint from entity_counters c where c.tenant_id = $1"
         " and c.entity_type = 'dictionaries:entry' and c.organization_id = d.organization_id and c.parent_id = $3)"
     )
+    columns = "e.entity_id" if deep else f"e.doc, {', '.join(ENTRY_SORTS[sort])}"
+    documents = (
+        "page join entity_index e"
+        " on e.tenant_id = $1 and e.entity_type = 'dictionaries:entry' and e.entity_id = page.entity_id"
+        if deep
+        else "page e"
+    )
     return f"""
 with {_READABLE},
   d as (select id, organization_id from dictionaries where tenant_id = $1 and id = $3 and deleted_at is null
          and organization_id in (select id from readable)),
-  page as materialized (select e.entity_id {scope}{narrowed} order by {order} limit $4 offset $5)
-select (select string_agg(e.doc, ',' order by {order}) from page join entity_index e
-          on e.tenant_id = $1 and e.entity_type = 'dictionaries:entry' and e.entity_id = page.entity_id) as items,
-       {total} as total
+  page as materialized (select {columns} {scope}{narrowed} order by {order} limit $4 offset $5)
+select (select string_agg(e.doc, ',' order by {order}) from {documents}) as items, {total} as total
   from d
 """

@@ -1,6 +1,8 @@
 """Fixtures of all tests: a real PostgreSQL, a migrated database for each test process, the real application."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,16 +30,17 @@ SECRET = "a master key for tests, long enough to be one"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Administrator's DSN of a PostgreSQL server: DATABASE_URL, or an embedded one shared by all test processes."""
     given = os.environ.get("DATABASE_URL")
     if given:
         yield plain_dsn(given)
         return
-    root = tmp_path_factory.getbasetemp()
-    root = root if worker_id == "master" else root.parent
-    with embedded(root / "server") as dsn:
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    folder = Path(tempfile.gettempdir()) / f"backstep-tests-{run}"  # pytest closes its own folder to PostgreSQL's account
+    with embedded(folder) as dsn:
         yield dsn
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

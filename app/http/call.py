@@ -137,9 +137,9 @@ class Call(Generic[B]):
         if item.features and not scope.can(*item.features):
             raise Problem.forbidden(item.features)
 
-    async def execute(self, command: Any) -> "Outcome":
-        """Run a command on the bus as the caller of this request. Raises Problem."""
-        outcome: Outcome = await self.app.bus.execute(command, self.scope, self.options)
+    async def execute(self, command: Any, scope: Scope | None = None) -> "Outcome":
+        """Run a command on the bus as the caller of this request, or in `scope`. Raises Problem."""
+        outcome: Outcome = await self.app.bus.execute(command, scope or self.scope, self.options)
         if outcome.log is not None:
             trace_of(self.request.scope).command_id = outcome.log.command_id
         return outcome

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import msgspec
 from litestar import Response
 from msgspec import Struct
 
 from app.http.call import Call
+from app.http.decode import trimmed
 from app.http.identity import require_valid_selection
 from app.http.operation import Answer, operation
 from commands import registry
-from commands.batch import Batch
+from commands.batch import Batch, Step
 
 TAG = "Commands"
 
@@ -73,7 +75,14 @@ class CommandTypes(Struct):
 async def run_batch(call: Call[Batch]) -> Response[Any]:
     """200 with the results."""
     require_valid_selection(call.scope)
-    return call.answer(await call.execute(call.body))
+    steps = [_trimmed(step) for step in call.body.commands]
+    return call.answer(await call.execute(msgspec.structs.replace(call.body, commands=steps)))
+
+
+def _trimmed(step: Step) -> Step:
+    """A step as its own operation would have read it; an unknown command is left for the batch to refuse."""
+    kind = registry.definition(step.command)
+    return step if kind is None else msgspec.structs.replace(step, input=trimmed(kind.type, step.input))
 
 
 @operation(

@@ -92,8 +92,18 @@ def convert_body(wanted: Any, parsed: Parsed, path: Mapping[str, str], error: st
         raise Problem.invalid(issues_of(wanted, value, refused), error) from None
 
 
-def convert_query(wanted: type[T], query: Mapping[str, list[str]], error: str = "Invalid input") -> T:
+def trimmed(wanted: Any, value: Any) -> Any:
+    """Plain JSON data with the blanks taken from around the strings that the type `wanted` marks to be trimmed."""
+    _, trim = _plan(wanted)
+    return value if trim is None else trim(value)
+
+
+def convert_query(
+    wanted: type[T], query: Mapping[str, list[str]], error: str = "Invalid input", *, blanks: bool = False
+) -> T:
     """A value of the struct type `wanted` from query parameters: the first of repeated ones, blank ones left out.
+
+    With `blanks` a blank one is a value like any other: no id, no option, and the number 0.
 
     Numbers are read from their text; boolean fields take boolean tokens, and any other text counts as not sent. Raises
     Problem 400 with all issues.
@@ -102,11 +112,11 @@ def convert_query(wanted: type[T], query: Mapping[str, list[str]], error: str = 
     wrong: list[Issue] = []
     for field in cast(inspect.StructType, type_info(cast(Hashable, wanted))).fields:
         text = (query.get(field.encode_name) or [""])[0].strip()
-        if not text:
+        if not text and not (blanks and field.encode_name in query):
             continue
         kinds = {type(branch) for branch in _branches(field.type)}
         if kinds & {inspect.IntType, inspect.FloatType}:
-            number = _number(text)
+            number = _number(text) if text else 0
             if number is None:
                 wrong.append(not_a_number([field.encode_name]))
             else:

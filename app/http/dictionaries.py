@@ -119,7 +119,7 @@ def _answers(*more: tuple[int, Answer]) -> dict[int, Answer]:
 async def list_dictionaries(call: Call[None]) -> Response[Any]:
     """By name; nothing is paged."""
     require_valid_selection(call.scope, listing=True)
-    async with call.app.database.read(call.scope.tenant_id) as connection:
+    async with call.app.database.read(call.scope.tenant_id, one_plan=True) as connection:
         include = call.flag("includeInactive") is True
         return call.json(collection(await queries.list_dictionaries(connection, call.scope, include)))
 
@@ -156,7 +156,7 @@ async def get_dictionary(call: Call[None]) -> Response[Any]:
     """200 with the dictionary."""
     require_valid_selection(call.scope)
     id = call.uuid("dictionaryId")
-    async with call.app.database.read(call.scope.tenant_id) as connection:
+    async with call.app.database.read(call.scope.tenant_id, one_plan=True) as connection:
         return call.json((await queries.dictionary(connection, call.scope, id)).encode())
 
 
@@ -186,6 +186,7 @@ async def update_dictionary(call: Call[UpdateDictionary]) -> Response[Any]:
     "/dictionaries/{dictionaryId}",
     tag=TAG,
     summary="Delete dictionary",
+    commands=("dictionaries.dictionaries.delete",),
     description="Archives the dictionary, unless it is the protected currency dictionary. Undo brings it back.",
     features=(MANAGE,),
     answers=_answers(
@@ -239,7 +240,7 @@ async def list_entries(call: Call[None]) -> Response[Any]:
     page = clamped_page(call.query)
     if paged:
         wanted = _on_page(wanted, page.size, page.offset)
-    async with call.app.database.read(call.scope.tenant_id) as connection:
+    async with call.app.database.read(call.scope.tenant_id, one_plan=True) as connection:
         found = await queries.entries(connection, call.scope, id, wanted, search_key)
     if not paged:
         return call.json(collection(found.items))
@@ -335,6 +336,7 @@ async def update_entry(call: Call[UpdateEntry]) -> Response[Any]:
     "/dictionaries/{dictionaryId}/entries/{entryId}",
     tag=TAG,
     summary="Delete dictionary entry",
+    commands=("dictionaries.entries.delete",),
     description="Deletes the entry; undo brings it back as it was.",
     features=(MANAGE,),
     answers=_answers(

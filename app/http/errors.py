@@ -9,9 +9,11 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
+from app.http.locale import request_locale
 from app.http.reply import Reply
 from app.http.trace import trace_of
 from domain.errors import Problem, issue
+from domain.i18n import DEFAULT, localized
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger("backstep.http")
 
@@ -57,10 +59,10 @@ def _closed(error: BaseException) -> bool:
     return isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
 
 
-def answer_problem(problem: Problem) -> Reply:
-    """The HTTP answer of a problem."""
+def answer_problem(problem: Problem, locale: str = DEFAULT) -> Reply:
+    """The HTTP answer of a problem, its sentences in the language `locale`."""
     return Reply(
-        msgspec.json.encode(problem.body),
+        msgspec.json.encode(problem.body if locale == DEFAULT else localized(problem.body, locale)),
         problem.status,
         headers=problem.headers,
         raw_cookies=problem.cookies,
@@ -73,11 +75,16 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Reply:
     if problem is not None:
         if problem.status >= 500 and problem is not error:
             logger.warning("database unavailable", exc_info=error)
-        return answer_problem(problem)
+        return answer_problem(problem, _locale(request))
     trace = trace_of(request.scope)
     logger.error("request failed", template=trace.template, exc_info=error)
     body = {"error": "Internal server error", "message": f"The server failed; request id {trace.request_id}"}
-    return answer_problem(Problem(500, body))
+    return answer_problem(Problem(500, body), _locale(request))
+
+
+def _locale(request: Request[Any, Any, Any]) -> str:
+    application = request.app.state.get("application")
+    return request_locale(request, None if application is None else application.settings.force_locale)
 
 
 ExceptionHandler = Callable[[Request[Any, Any, Any], Exception], Response[Any]]

@@ -116,7 +116,7 @@ async def export(
     return Stream(
         _WRITERS[kind](chosen, batches),
         media_type=media_type,
-        headers={"content-disposition": disposition, **(headers or {})},
+        headers={"content-type": media_type, "content-disposition": disposition, **(headers or {})},
     )
 
 

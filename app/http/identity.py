@@ -28,8 +28,9 @@ from domain.credentials import (
     uuid_or_none,
 )
 from domain.errors import Problem
+from domain.privileges import narrowed
 from domain.scope import Actor, ActorKind, Scope
-from domain.selection import select
+from domain.selection import Tree, select, shared_places
 from queries.auth import Grant, Principal, api_key_principal, user_principal
 
 ORGANIZATION_COOKIE: Final = "om_selected_org"
@@ -253,9 +254,9 @@ def read_proofs(request: HttpRequest) -> Proofs:
 
 def scope_of(principal: Principal, actor: Actor, wanted: str | None, locale: str) -> Scope:
     """The scope of an actor that selected the organization `wanted` (a cookie's value)."""
-    features, accessible = _rights(principal, actor.kind)
     home = principal.home_organization_id if principal.tenant_id == principal.home_tenant_id else None
     tree = {found.id: found.descendants for found in principal.organizations}
+    features, accessible = _rights(principal, actor.kind, tree)
     chosen = select(
         tree, home=home, accessible=accessible, wanted=wanted, is_super_admin=principal.is_super_admin
     )
@@ -282,19 +283,31 @@ def scope_of(principal: Principal, actor: Actor, wanted: str | None, locale: str
     )
 
 
-def _rights(principal: Principal, kind: ActorKind) -> tuple[tuple[str, ...], list[str] | None]:
+def _rights(principal: Principal, kind: ActorKind, tree: Tree) -> tuple[tuple[str, ...], list[str] | None]:
     """The effective grants (auth.md 4.2): features, and organizations (None: all of the tenant)."""
     if principal.is_super_admin:
         return ("*",), None
-    own = [grant for grant in principal.grants if grant.role_id is None]
-    used = own or [grant for grant in principal.grants if grant.features is not None]
-    features = tuple(dict.fromkeys(feature for grant in used for feature in grant.features or ()))
-    if kind == "api_key":
-        if principal.home_organization_id is not None:
-            return features, [str(principal.home_organization_id)]
-        if not used:
-            return features, None
-    return features, _organizations(used)
+    if kind != "api_key":
+        return _of_person(principal.grants)
+    used = [grant for grant in principal.grants if grant.features is not None]
+    features, places = _features(used), _organizations(used) if used else None
+    if principal.home_organization_id is not None:
+        places = [str(principal.home_organization_id)]
+    if principal.behind is None or any(grant.is_super_admin for grant in principal.behind):
+        return features, places
+    ceiling, reach = _of_person(principal.behind)
+    return narrowed(features, ceiling), shared_places(tree, places, reach)
+
+
+def _of_person(grants: list[Grant]) -> tuple[tuple[str, ...], list[str] | None]:
+    """A person's own grants, or else those of the person's roles."""
+    own = [grant for grant in grants if grant.role_id is None]
+    used = own or [grant for grant in grants if grant.features is not None]
+    return _features(used), _organizations(used)
+
+
+def _features(grants: list[Grant]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(feature for grant in grants for feature in grant.features or ()))
 
 
 def _organizations(grants: list[Grant]) -> list[str] | None:

@@ -191,7 +191,7 @@ def _number(info: inspect.IntType | inspect.FloatType, value: Any, path: Path) -
     if isinstance(value, bool) or not isinstance(value, int | float):
         yield _wrong_type("number", value, path)
         return
-    if isinstance(info, inspect.IntType) and not float(value).is_integer():
+    if isinstance(info, inspect.IntType) and isinstance(value, float) and not value.is_integer():
         yield _wrong_type("int", value, path)
         return
     for bound, inclusive in ((info.ge, True), (info.gt, False)):

@@ -1,12 +1,11 @@
 """The language of a request (contract: auth.md 7.18)."""
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from litestar import Request
 
-LOCALES: Final = ("en", "pl", "es", "de")
-DEFAULT: Final = "en"
+from domain.i18n import DEFAULT, LOCALES
 
 
 def request_locale(request: Request[Any, Any, Any], forced: str | None) -> str:

@@ -136,7 +136,7 @@ def _completed(headers: Iterable[tuple[bytes, bytes]], extra: Headers) -> Header
 def _log(scope: HTTPScope, trace: Trace, status: int, seconds: float) -> None:
     """One line: no query string, no body, and the template of the path in place of ids."""
     path = trace.template or scope.get("path_template") or "unmatched"
-    if path in _UNLOGGED and status < 500:
+    if (path in _UNLOGGED or path.startswith("/static/")) and status < 500:
         return
     logger.info(
         "request",

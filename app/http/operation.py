@@ -12,6 +12,7 @@ from msgspec import Struct
 from app.http.answers import Answer
 from app.http.call import Call
 from app.http.errors import answer_error
+from commands.registry import Command, definition_of, definitions
 
 __all__ = ["Answer", "Handler", "Operation", "Parameter", "handlers", "operation", "operations_of"]
 
@@ -51,6 +52,8 @@ class Operation(Struct, frozen=True):
     media_type: str
     invalid: str
     deprecated: bool
+    commands: tuple[str, ...]
+    no_command: str | None
     handler: Callable[[Call[Any]], Awaitable[Response[Any]]]
 
     @property
@@ -81,6 +84,8 @@ def operation(
     media_type: str = "application/json",
     invalid: str = "Invalid input",
     deprecated: bool = False,
+    commands: Sequence[str] = (),
+    no_command: str | None = None,
 ) -> Callable[[Handler[B]], Handler[B]]: ...
 @overload
 def operation(
@@ -101,6 +106,8 @@ def operation(
     media_type: str = "application/json",
     invalid: str = "Invalid input",
     deprecated: bool = False,
+    commands: Sequence[str] = (),
+    no_command: str | None = None,
 ) -> Callable[[Handler[None]], Handler[None]]: ...
 def operation(
     method: Method,
@@ -120,6 +127,8 @@ def operation(
     media_type: str = "application/json",
     invalid: str = "Invalid input",
     deprecated: bool = False,
+    commands: Sequence[str] = (),
+    no_command: str | None = None,
 ) -> Callable[[Handler[Any]], Handler[Any]]:
     """Declare the decorated function as the handler of `method path` (documented path, without `/api`).
 
@@ -127,6 +136,8 @@ def operation(
     values and JSON body are converted to together (strictly; the path wins); the handler finds it as `call.body`.
     `raw_body=True` leaves the body alone: `call.form()` and `call.raw` read it, `body` only documents it, and
     `media_type` says what it is. `example` is the example of the request body, `invalid` the `error` text of a 400.
+    `commands` are the ids of the commands that the operation runs (one that is its body need not be named); one that
+    runs none, although its method is not GET, says why in `no_command`.
     """
 
     def register(handler: Handler[Any]) -> Handler[Any]:
@@ -144,12 +155,14 @@ def operation(
                 body=body,
                 query=tuple(query or ()),
                 answers=dict(answers or {}),
-                operation_id=operation_id or f"{module.rpartition('.')[2]}_{name}",
+                operation_id=operation_id or f"{_part(module)}_{name}",
                 example=example,
                 raw_body=raw_body,
                 media_type=media_type,
                 invalid=invalid,
                 deprecated=deprecated,
+                commands=(*commands, *_command_of(body)),
+                no_command=no_command,
                 handler=handler,
             )
         )
@@ -158,9 +171,38 @@ def operation(
     return register
 
 
+def check_commands(operations: Iterable[Operation]) -> None:
+    """Refuse to start with an operation that may change something without a command."""
+    known = {definition.id for definition in definitions()}
+    for item in operations:
+        name = f"{item.method} {item.path}"
+        if unknown := set(item.commands) - known:
+            raise RuntimeError(f"{name} names commands that do not exist: {', '.join(sorted(unknown))}")
+        if item.method != "GET" and not item.commands and item.no_command is None:
+            raise RuntimeError(f"{name} declares no command")
+
+
+def _command_of(body: Any) -> tuple[str, ...]:
+    if isinstance(body, type) and issubclass(body, Command):
+        return (definition_of(body).id,)
+    return ()
+
+
 def operations_of(module: str) -> list[Operation]:
-    """The operations that the module of this name (`__name__`) has declared, in order."""
-    return list(_registry.get(module, ()))
+    """The operations that the module of this name (`__name__`), or a package's modules, declared; in order."""
+    inner = module + "."
+    return [
+        item
+        for name, items in _registry.items()
+        if name == module or name.startswith(inner)
+        for item in items
+    ]
+
+
+def _part(module: str) -> str:
+    """The part of the product that a controller module, or a module of a controller package, belongs to."""
+    inner = module.removeprefix(f"{__package__}.")
+    return module.rpartition(".")[2] if inner == module else inner.partition(".")[0]
 
 
 def handlers(operations: Iterable[Operation]) -> list[HTTPRouteHandler]:

@@ -96,7 +96,7 @@ class Schemas:
         kind = schema.get("type", "object" if "properties" in schema else None)
         if isinstance(kind, list):
             kind = kind[0]
-        if depth > _DEPTH or kind in (None, "null"):
+        if kind in (None, "null"):
             return None
         if kind == "object":
             required = schema.get("required", ())
@@ -106,7 +106,7 @@ class Schemas:
             }
         if kind == "array":
             items = schema.get("items")
-            return [self.example(items, depth + 1)] if items else []
+            return [self.example(items, depth + 1)] if items and depth <= _DEPTH else []
         if kind in ("integer", "number"):
             return max(1, schema.get("minimum", 1))
         if kind == "boolean":

@@ -17,7 +17,7 @@ logger: structlog.stdlib.BoundLogger = structlog.get_logger("backstep.hub")
 
 MAX_STREAMS = 20
 """Streams that one actor may hold open in a process; the oldest is closed for a further one."""
-MAX_BACKLOG = 256
+MAX_BACKLOG = 2_000
 """Events that may wait for a slow client; then it is cut off, and may resume from the last one that it got."""
 
 _BATCH = 500

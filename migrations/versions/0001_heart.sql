@@ -87,7 +87,8 @@ create index action_logs_in_order on action_logs (tenant_id, seq);
 select backstep_protect('action_logs', false, true);
 
 -- Months as partitions: an id carries its instant in its first 48 bits, so a range of ids is a range of time.
-create function action_log_partition(month date) returns void language plpgsql as $$
+create function action_log_partition(month date) returns void language plpgsql
+security definer set search_path = public as $$
 declare
   name text := 'action_logs_' || to_char(month, 'YYYY_MM');
   lower_ms bigint := (extract(epoch from month::timestamp) * 1000)::bigint;
@@ -98,7 +99,16 @@ begin
       rpad(lpad(to_hex(lower_ms), 12, '0'), 32, '0')::uuid, rpad(lpad(to_hex(upper_ms), 12, '0'), 32, '0')::uuid);
   end if;
 end $$;
+revoke all on function action_log_partition(date) from public;
+
+-- The partitions of this month and the next ones; called at migration and by the relay, long before they are needed.
+create function action_log_partitions() returns void language sql security definer set search_path = public as
+$$ select action_log_partition((date_trunc('month', now()) + make_interval(months => m))::date)
+     from generate_series(0, 3) m $$;
+revoke all on function action_log_partitions() from public;
+grant execute on function action_log_partitions() to backstep_system;
 create table action_logs_other partition of action_logs default;
+select action_log_partitions();
 
 -- What was taken back, and by what. The primary key makes every undo token, and every redo, work once.
 create table action_log_reversals (

@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 from msgspec import Raw
 
+from domain import i18n
 from domain.audit_logs import UNDO_SELF, UNDO_TENANT, VIEW_TENANT
 from domain.scope import Scope
 from domain.snapshots import decode, encode, field_changes, snapshots
@@ -173,7 +174,7 @@ def _item(scope: Scope, row: asyncpg.Record) -> ActionItem:
     return ActionItem(
         id=row["id"],
         command_id=row["command_id"],
-        action_label=row["action_label"],
+        action_label=i18n.action_label(row["command_id"], row["action_label"], scope.locale),
         execution_state=state,
         actor_user_id=row["actor_user_id"],
         actor_user_name=actor_name(row),

@@ -57,10 +57,17 @@ class Principal(Struct, frozen=True):
     """The tenant to act in: the selected one for a super admin, if it is alive; else the actor's own."""
     grants: list[Grant]
     organizations: list[Organization]
+    behind: list[Grant] | None = None
+    """Of an API key with a person behind it: that person's grants, which the key cannot exceed."""
 
 
 _REST = """
-power as (select coalesce(bool_or(g.is_super_admin), false) as super from grants g),
+power as (
+  select coalesce(bool_or(g.is_super_admin), false)
+         and ((select user_id is null or user_id = id from me) or (select coalesce(bool_or(b.is_super_admin), false)
+                                                                   from behind b)) as super
+    from grants g
+),
 place as (
   select power.super,
          coalesce((select t.id from tenants t
@@ -73,8 +80,22 @@ select me.*, place.super, place.id as place_id,
                    from organizations o
                   where o.tenant_id = place.id and o.deleted_at is null
                     and (o.id = $2 or (o.id = me.organization_id and place.id = me.tenant_id)
-                         or o.id::text in (select unnest(g.organizations) from grants g))), '[]')::text as organizations
+                         or o.id::text in (select unnest(g.organizations) from grants g)
+                         or o.id::text in (select unnest(b.organizations) from behind b))), '[]')::text as organizations,
+       case when me.user_id <> me.id
+            then (select coalesce(json_agg(to_json(b)), '[]') from behind b)::text end as behind
   from me, place
+"""
+
+_OF_PERSON = """
+  select r.id as role_id, r.name as role, a.features, a.is_super_admin, a.organizations
+    from me
+    join user_roles ur on ur.tenant_id = me.tenant_id and ur.user_id = me.user_id
+    join roles r on r.tenant_id = ur.tenant_id and r.id = ur.role_id and r.deleted_at is null
+    left join role_acls a on a.tenant_id = r.tenant_id and a.role_id = r.id
+  union all
+  select null, null, a.features, a.is_super_admin, a.organizations
+    from me join user_acls a on a.tenant_id = me.tenant_id and a.user_id = me.user_id
 """
 
 _USER = f"""
@@ -83,18 +104,10 @@ with me as (
     from users u
     join sessions s on s.tenant_id = u.tenant_id and s.user_id = u.id and s.id = $5 and s.expires_at >= now()
     join tenants t on t.tenant_id = u.tenant_id and t.id = u.tenant_id and t.deleted_at is null and t.is_active
-   where u.tenant_id = $3 and u.id = $4 and u.deleted_at is null
+   where u.tenant_id = $3 and u.id = $4 and u.deleted_at is null and u.is_confirmed
 ),
-grants as (
-  select r.id as role_id, r.name as role, a.features, a.is_super_admin, a.organizations
-    from me
-    join user_roles ur on ur.tenant_id = me.tenant_id and ur.user_id = me.id
-    join roles r on r.tenant_id = ur.tenant_id and r.id = ur.role_id and r.deleted_at is null
-    left join role_acls a on a.tenant_id = r.tenant_id and a.role_id = r.id
-  union all
-  select null, null, a.features, a.is_super_admin, a.organizations
-    from me join user_acls a on a.tenant_id = me.tenant_id and a.user_id = me.id
-),
+grants as ({_OF_PERSON}),
+behind as (select * from grants where false),
 {_REST}"""
 
 _API_KEY = f"""
@@ -116,6 +129,7 @@ grants as (
     join roles r on r.tenant_id = k.tenant_id and r.id = any(k.role_ids) and r.deleted_at is null
     left join role_acls a on a.tenant_id = r.tenant_id and a.role_id = r.id
 ),
+behind as ({_OF_PERSON}),
 {_REST}"""
 
 _grants = msgspec.json.Decoder(list[Grant])
@@ -167,6 +181,7 @@ def _principal(row: Any) -> Principal | None:
         tenant_id=row["place_id"],
         grants=_grants.decode(row["grants"]),
         organizations=_organizations.decode(row["organizations"]),
+        behind=None if row["behind"] is None else _grants.decode(row["behind"]),
     )
 
 
@@ -187,13 +202,17 @@ _ROLES = (
     " join roles r on r.tenant_id = ur.tenant_id and r.id = ur.role_id and r.deleted_at is null"
     " where ur.tenant_id = u.tenant_id and ur.user_id = u.id), '{}') as roles"
 )
-_LIVE = " join tenants t on t.tenant_id = u.tenant_id and t.id = u.tenant_id and t.deleted_at is null and t.is_active"
+LIVE_TENANT = (
+    " join tenants t on t.tenant_id = u.tenant_id and t.id = u.tenant_id"
+    " and t.deleted_at is null and t.is_active"
+)
+"""Narrows a query over users as `u` to tenants that are in use."""
 
 
 async def account_by_email(connection: Connection, email_hash: str, tenant_id: UUID | None) -> Account | None:
     """The user with this e-mail who may sign in, in the tenant or (without one) anywhere; None unless exactly one."""
     rows = await connection.fetch(
-        f"select u.tenant_id, u.id, u.organization_id, u.email, u.password_hash, {_ROLES} from users u{_LIVE}"
+        f"select u.tenant_id, u.id, u.organization_id, u.email, u.password_hash, {_ROLES} from users u{LIVE_TENANT}"
         " where u.email_hash = $1 and u.deleted_at is null and u.is_confirmed"
         " and ($2::uuid is null or u.tenant_id = $2) limit 2",
         email_hash,
@@ -206,9 +225,20 @@ async def account_by_session(connection: Connection, token_hash: str) -> Account
     """The user of a live session, found by the stored hash of its token."""
     row = await connection.fetchrow(
         f"select u.tenant_id, u.id, u.organization_id, u.email, {_ROLES}, s.id as session_id from sessions s"
-        f" join users u on u.tenant_id = s.tenant_id and u.id = s.user_id and u.deleted_at is null{_LIVE}"
+        f" join users u on u.tenant_id = s.tenant_id and u.id = s.user_id and u.deleted_at is null{LIVE_TENANT}"
         " where s.token_hash = $1 and s.expires_at > now()",
         token_hash,
+    )
+    return None if row is None else Account(**row)
+
+
+async def account_by_id(connection: Connection, tenant_id: UUID, user_id: UUID) -> Account | None:
+    """A live user, with the password hash."""
+    row = await connection.fetchrow(
+        f"select u.tenant_id, u.id, u.organization_id, u.email, u.password_hash, {_ROLES} from users u{LIVE_TENANT}"
+        " where u.tenant_id = $1 and u.id = $2 and u.deleted_at is null",
+        tenant_id,
+        user_id,
     )
     return None if row is None else Account(**row)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from domain import resources
 from domain.resources import Resource, tenant_table
 from domain.snapshots import action_type, changed_fields, decode, encode, field_changes, snapshots
 
@@ -27,6 +28,16 @@ LABEL = Resource(
     parent="box_id",
     child_name="labels",
 )
+
+
+IMAGINED = {resource.name: resources._resources.pop(resource.name) for resource in (BOX, LABEL)}
+"""No other test may meet these tables: they do not exist."""
+
+
+@pytest.fixture(autouse=True)
+def described(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, resource in IMAGINED.items():
+        monkeypatch.setitem(resources._resources, name, resource)
 
 
 def row(**more: Any) -> dict[str, Any]:

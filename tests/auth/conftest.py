@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from litestar import Request
 from msgspec import Raw
@@ -22,6 +23,8 @@ from domain.credentials import SignInKeys, new_api_secret, sign_access_token
 from domain.directory import organizations, tenants
 from domain.passwords import Passwords
 from domain.scope import Options, Scope, system_scope
+from tests.auth.office import Office
+from tests.conftest import Tenant
 
 PASSWORD = "correct horse"
 
@@ -260,3 +263,9 @@ async def make_house(
 async def house(make_house: Callable[[], Awaitable[House]]) -> House:
     """A tenant with the organization Home and a person of each default role."""
     return await make_house()
+
+
+@pytest.fixture
+async def office(application: Application, client: httpx.AsyncClient, tenant: Tenant) -> Office:
+    """A tenant whose accounts are managed over HTTP."""
+    return Office(application, client, tenant)

@@ -1,35 +1,41 @@
 """Signing in, staying in, signing out, and who is signed in (contract: auth.md 7.1 to 7.4 and 7.7)."""
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
-from litestar import Request, Response
+from litestar import Response
 from msgspec import UNSET, Struct, UnsetType
 
 from app.http.answers import NOT_FOUND, Answer
+from app.http.auth.replies import (
+    CLEARED,
+    LIMIT_HEADERS,
+    TAG,
+    ErrorOnlyView,
+    RefusedView,
+    access_cookie,
+    either,
+    form_fields,
+    go,
+    json_reply,
+    session_cookie,
+    wants_json,
+)
 from app.http.call import Call
 from app.http.decode import parse_body
 from app.http.operation import Parameter, operation
 from app.http.redirects import safe_redirect
-from app.http.reply import Reply
 from app.rate_limit import LOGIN, LOGIN_BY_ADDRESS, REFRESH, REFRESH_BY_ADDRESS
-from app.sign_in import WRONG_CREDENTIALS, SignedIn
+from app.sign_in import WRONG_CREDENTIALS
 from domain.credentials import ACCESS_SECONDS, uuid_or_none
 from domain.errors import Problem
 from domain.wire import flag
 from queries.auth import email_of
 
-TAG: Final = "Authentication & Accounts"
-CLEARED: Final = ("auth_token=; Path=/; Max-Age=0", "session_token=; Path=/; Max-Age=0")
 LOGIN_FALLBACK: Final = "/backend"
 
 _EMAIL: Final = re.compile(r"[^\s@]{1,64}@[^\s@]+\.[^\s@.]{2,}\Z")
-_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _SAFE_SITES: Final = frozenset({"same-origin", "same-site", "none"})
 
 
@@ -74,19 +80,6 @@ class ProfileView(Struct, frozen=True):
     roles: list[str]
 
 
-class RefusedView(Struct, frozen=True):
-    """A refusal in the form of the sign-in operations."""
-
-    ok: bool
-    error: str
-
-
-class ErrorOnlyView(Struct, frozen=True):
-    """A refusal by the rate limiter."""
-
-    error: str
-
-
 class WentView(Struct, frozen=True, omit_defaults=True):
     """Done, for callers that asked for JSON instead of a redirect."""
 
@@ -95,12 +88,6 @@ class WentView(Struct, frozen=True, omit_defaults=True):
 
 
 _REFUSED_EXAMPLE: Final = {"ok": False, "error": WRONG_CREDENTIALS}
-_LIMIT_HEADERS: Final = {
-    "retry-after": "Seconds until the next try",
-    "x-ratelimit-limit": "Tries in a window",
-    "x-ratelimit-remaining": "Tries left: 0",
-    "x-ratelimit-reset": "Seconds until the next try",
-}
 _TO_LOGIN: Final = Answer(
     None, "Redirect to login after successful logout", "text/html", headers={"location": "The sign-in page"}
 )
@@ -110,6 +97,7 @@ _TO_LOGIN: Final = Answer(
     "POST",
     "/auth/login",
     tag=TAG,
+    commands=("auth.sessions.login",),
     summary="Authenticate user credentials",
     description="Checks e-mail and password and opens a session: the answer has an access token, and sets cookies.",
     auth=False,
@@ -124,21 +112,21 @@ _TO_LOGIN: Final = Answer(
         400: Answer(RefusedView, "Validation failed", example=_REFUSED_EXAMPLE),
         401: Answer(RefusedView, "Invalid credentials", example=_REFUSED_EXAMPLE),
         403: Answer(RefusedView, "User lacks required role"),
-        429: Answer(ErrorOnlyView, "Too many login attempts", headers=_LIMIT_HEADERS),
+        429: Answer(ErrorOnlyView, "Too many login attempts", headers=LIMIT_HEADERS),
     },
 )
 async def login(call: Call[None]) -> Response[Any]:
     """Open a session for the right e-mail and password."""
     request, limits = call.request, call.app.rate_limits
-    form = _form(call)
+    form = form_fields(call)
     email = form.get("email", "")
     await limits.hit(LOGIN_BY_ADDRESS, request)
     await limits.hit(LOGIN, request, email)
-    password, tenant = form.get("password", ""), _either(form, "tenantId", "tenant")
+    password, tenant = form.get("password", ""), either(form, "tenantId", "tenant")
     tenant_id = uuid_or_none(tenant)
     if not _EMAIL.match(email) or len(email) > 320 or len(password) < 6 or (tenant and tenant_id is None):
         raise Problem(400, {"ok": False, "error": WRONG_CREDENTIALS})
-    wanted = _either(form, "requireRole", "role").split(",")
+    wanted = either(form, "requireRole", "role").split(",")
     remember = flag(form.get("remember")) is True
     done = await call.app.sign_in.with_password(
         email,
@@ -146,14 +134,15 @@ async def login(call: Call[None]) -> Response[Any]:
         tenant_id=tenant_id,
         any_role=[role.strip() for role in wanted if role.strip()],
         remember=remember,
+        user_agent=request.headers.get("user-agent"),
         options=call.options,
     )
     await limits.clear(LOGIN, request, email)
     target = safe_redirect(request, call.app.settings.app_url, form.get("redirect") or None, LOGIN_FALLBACK)
     view = LoginView(True, done.access_token, target, done.session_token if remember else UNSET)
     secure = call.app.settings.production
-    return _json(
-        view, cookies=(_access_cookie(done.access_token, secure), _session_cookie(done, remember, secure))
+    return json_reply(
+        view, cookies=(access_cookie(done.access_token, secure), session_cookie(done, remember, secure))
     )
 
 
@@ -165,9 +154,9 @@ async def _logout(call: Call[None], json_status: int) -> Response[Any]:
         session_token=cookies.get("session_token"),
         options=call.options,
     )
-    if _wants_json(call.request):
-        return _json(WentView(True), json_status, CLEARED)
-    return _go("/login", CLEARED)
+    if wants_json(call.request):
+        return json_reply(WentView(True), json_status, CLEARED)
+    return go("/login", CLEARED)
 
 
 @operation(
@@ -194,6 +183,7 @@ async def logout_by_link(call: Call[None]) -> Response[Any]:
     "POST",
     "/auth/logout",
     tag=TAG,
+    commands=("auth.sessions.logout",),
     summary="Invalidate session and redirect",
     description="Ends the session of the caller and those of its cookies, and clears the cookies.",
     raw_body=True,
@@ -229,19 +219,20 @@ async def refresh_browser(call: Call[None]) -> Response[Any]:
     request, settings = call.request, call.app.settings
     target = safe_redirect(request, settings.app_url, call.first("redirect") or None, "/")
     token = await call.app.sign_in.refresh(request.cookies.get("session_token"))
-    wants_json = _wants_json(request)
+    as_json = wants_json(request)
     if token is None:
-        if wants_json:
-            return _json(RefusedView(False, "The session is over"), 401, CLEARED)
-        return _go(f"/login?redirect={quote(target, safe='')}", CLEARED)
-    cookies = (_access_cookie(token, settings.production),)
-    return _json(WentView(True, target), 200, cookies) if wants_json else _go(target, cookies)
+        if as_json:
+            return json_reply(RefusedView(False, "The session is over"), 401, CLEARED)
+        return go(f"/login?redirect={quote(target, safe='')}", CLEARED)
+    cookies = (access_cookie(token, settings.production),)
+    return json_reply(WentView(True, target), 200, cookies) if as_json else go(target, cookies)
 
 
 @operation(
     "POST",
     "/auth/session/refresh",
     tag=TAG,
+    no_command="a fresh access token is signed; nothing is stored",
     summary="Refresh access token (API/mobile)",
     description="Gives a fresh access token for a refresh token, which stays good.",
     auth=False,
@@ -252,7 +243,7 @@ async def refresh_browser(call: Call[None]) -> Response[Any]:
         200: Answer(AccessView, "New access token issued"),
         400: Answer(RefusedView, "Missing refresh token"),
         401: Answer(RefusedView, "Invalid or expired token"),
-        429: Answer(ErrorOnlyView, "Too many refresh attempts", headers=_LIMIT_HEADERS),
+        429: Answer(ErrorOnlyView, "Too many refresh attempts", headers=LIMIT_HEADERS),
     },
 )
 async def refresh(call: Call[None]) -> Response[Any]:
@@ -263,12 +254,12 @@ async def refresh(call: Call[None]) -> Response[Any]:
     await call.app.rate_limits.hit(REFRESH_BY_ADDRESS, call.request)
     await call.app.rate_limits.hit(REFRESH, call.request, token)
     if not token:
-        return _json(RefusedView(False, "A refresh token is required"), 400, CLEARED)
+        return json_reply(RefusedView(False, "A refresh token is required"), 400, CLEARED)
     access = await call.app.sign_in.refresh(token)
     if access is None:
-        return _json(RefusedView(False, "The refresh token is unknown or expired"), 401, CLEARED)
-    return _json(
-        AccessView(True, access, ACCESS_SECONDS), 200, (_access_cookie(access, call.app.settings.production),)
+        return json_reply(RefusedView(False, "The refresh token is unknown or expired"), 401, CLEARED)
+    return json_reply(
+        AccessView(True, access, ACCESS_SECONDS), 200, (access_cookie(access, call.app.settings.production),)
     )
 
 
@@ -295,46 +286,3 @@ async def profile(call: Call[None]) -> Response[Any]:
     if email is None:
         raise Problem.not_found("User not found")
     return call.json(ProfileView(email, list(scope.roles)))
-
-
-def _form(call: Call[None]) -> dict[str, str]:
-    """The fields of a form; whatever is not a readable form has none."""
-    if not call.request.headers.get("content-type", "").lower().startswith(_FORMS):
-        return {}
-    try:
-        return call.form()
-    except Problem:
-        return {}
-
-
-def _either(form: dict[str, str], name: str, alias: str) -> str:
-    return form.get(name, "").strip() or form.get(alias, "").strip()
-
-
-def _wants_json(request: Request[Any, Any, Any]) -> bool:
-    accepted = request.headers.get("accept", "").lower()
-    return "application/json" in accepted and "text/html" not in accepted
-
-
-def _access_cookie(token: str, secure: bool) -> str:
-    return _cookie("auth_token", token, f"Max-Age={ACCESS_SECONDS}", secure)
-
-
-def _session_cookie(done: SignedIn, remember: bool, secure: bool) -> str:
-    end = datetime.now(UTC) + timedelta(seconds=done.lifetime_seconds)
-    life = f"Expires={format_datetime(end, usegmt=True)}" if remember else f"Max-Age={done.lifetime_seconds}"
-    return _cookie("session_token", done.session_token, life, secure)
-
-
-def _cookie(name: str, value: str, life: str, secure: bool) -> str:
-    return f"{name}={value}; Path=/; {life}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
-
-
-def _json(value: Any, status: int = 200, cookies: Sequence[str] = ()) -> Reply:
-    headers = {"cache-control": "no-store"}
-    return Reply(msgspec.json.encode(value), status, headers=headers, raw_cookies=cookies)
-
-
-def _go(location: str, cookies: Sequence[str]) -> Reply:
-    headers = {"location": location, "cache-control": "no-store"}
-    return Reply(b"", 302, "text/html", headers, cookies)

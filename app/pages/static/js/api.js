@@ -17,8 +17,9 @@ export class ApiError extends Error {
   /** Messages by field, for answers that list issues. */
   get fields() {
     const issues = this.body?.details ?? this.body?.issues ?? [];
-    if (!Array.isArray(issues)) return {};
-    return Object.fromEntries(issues.map((issue) => [String((issue.path ?? []).join(".")), String(issue.message ?? "")]));
+    const single = Object.entries(this.body?.fieldErrors ?? {}).map(([name, text]) => [name, String([text].flat()[0] ?? "")]);
+    const listed = Array.isArray(issues) ? issues.map((issue) => [String((issue.path ?? []).join(".")), String(issue.message ?? "")]) : [];
+    return Object.fromEntries([...single, ...listed]);
   }
 }
 

@@ -1,7 +1,8 @@
 /** One dictionary: its entries in their order, edited in place. */
 import { ApiError, call, callAll } from "./api.js";
+import { change } from "./change.js";
 import { pickColor, place } from "./color.js";
-import { change, editDictionary, isProtected, removeDictionary } from "./dictionary-forms.js";
+import { editDictionary, isProtected, removeDictionary } from "./dictionary-forms.js";
 import { byId, fill, h, icon, mirror, note, settled } from "./dom.js";
 import { buildRow, refreshRow } from "./entry-row.js";
 import { plural } from "./format.js";

@@ -4,6 +4,7 @@ import { initials, refreshTimes } from "./format.js";
 import { offerUndo, redoLast, undoLast } from "./history.js";
 import { describe, help, listen, shortcut } from "./keys.js";
 import { connect, onState } from "./live.js";
+import { administration } from "./navigation.js";
 import { session } from "./session.js";
 import { toast } from "./toast.js";
 
@@ -30,6 +31,7 @@ export function start() {
   connect();
   setInterval(refreshTimes, 30_000);
   account();
+  administration();
   addEventListener("unhandledrejection", (event) => {
     if (event.reason?.name !== "ApiError") return;
     event.preventDefault();

@@ -1,0 +1,1 @@
+"""The bench: the real server beside a hand-written floor, measured in one run (`make bench`)."""
