@@ -150,7 +150,9 @@ def create_app(settings: Settings | None = None, application: Application | None
             app.state["application"] = application
             yield
             return
-        running = Application(settings, Database(resolve(settings)))
+        readers = settings.pool_size // 3
+        database = Database(resolve(settings), readers, settings.pool_size - readers)
+        running = Application(settings, database)
         app.state["application"] = running
         _close_streams_on_signal(running.closing)
         await running.start()

@@ -82,8 +82,10 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = "auto"
-    pool_size: int = Field(16, ge=2, le=180)
-    """Most connections that one process holds for its requests."""
+    pool_size: int = Field(24, ge=3, le=180)
+    """Most connections that one process holds for its requests: a third for reading, the others for commands."""
+    max_body_bytes: int = Field(1_048_576, ge=1_024)
+    """Longest request body."""
 
     # Addresses
     app_url: str | None = _named("APP_URL", None)

@@ -42,7 +42,8 @@ _OF_RECORD = _NEWEST.format(same=" and n.resource_kind = l.resource_kind and n.r
 
 _UNDO = f"""
 select l.id, l.seq, l.command_id, l.action_label, l.resource_kind, l.resource_id, l.organization_id, l.actor_user_id,
-       l.context::text as context, l.changes::text as changes, l.created_at, l.input->'features' as features,
+       l.context::text as context, l.changes::text as changes, l.created_at,
+       case when l.command_id = 'backstep.batch' then l.input->'features' end as features,
        exists (select from action_log_reversals r where r.tenant_id = l.tenant_id and r.log_id = l.id) as reversed,
        case when l.resource_kind is null or l.resource_id is null then {_NEWEST.format(same="")}
             else {_OF_RECORD} end as latest
@@ -51,7 +52,8 @@ select l.id, l.seq, l.command_id, l.action_label, l.resource_kind, l.resource_id
 
 _REDO = """
 select l.id, u.seq, l.command_id, l.action_label, l.resource_kind, l.resource_id, l.organization_id, l.actor_user_id,
-       l.context::text as context, u.changes::text as changes, u.id as undo_id, l.input->'features' as features,
+       l.context::text as context, u.changes::text as changes, u.id as undo_id,
+       case when l.command_id = 'backstep.batch' then l.input->'features' end as features,
        r.reversed_by is not null and u.history_action = 'undo' and not exists
          (select from action_log_reversals again where again.tenant_id = u.tenant_id and again.log_id = u.id) as undone,
        (select n.source_log_id from action_logs n

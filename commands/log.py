@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from commands.unit import Change
 from domain.resources import resource_of
-from domain.wire import iso_ms
+from domain.wire import array_text, iso_ms
 
 SCHEMA_REVISION = 1
 """Of the row images in `changes`; a migration that reshapes a table raises it and registers an upcaster."""
@@ -89,7 +89,7 @@ def _closing(reversal: bool, projection: Hashable, projected: str) -> str:
         f"l as ({_INSERT})",
         (
             "touched as (insert into action_log_rows (tenant_id, table_name, row_id, seq, log_id)"
-            " select l.tenant_id, x.t, x.i, l.seq, l.id from l, unnest($2::text[], $3::uuid[]) x(t, i))"
+            " select l.tenant_id, x.t, x.i, l.seq, l.id from l, unnest($2::text::text[], $3::text::uuid[]) x(t, i))"
         ),
         (
             "announced as (insert into outbox (tenant_id, log_id, organization_id, events, created_at, seq)"
@@ -130,8 +130,8 @@ async def close(
         await connection.fetchval(
             sql,
             _encode(entry).decode(),
-            [table for table, _ in touched],
-            [id[1:-1].decode() for _, id in touched],
+            array_text(table for table, _ in touched),
+            array_text(id[1:-1].decode() for _, id in touched),
             _encode([*events_of(entry, changes), *emitted]).decode(),
             *(projection.args() if projection else ()),
         )

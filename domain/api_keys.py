@@ -49,5 +49,6 @@ API_KEY = Resource(
     kind="api_keys.key",
     hidden=frozenset({"deleted_at"}),
     secret=frozenset({"key_hash", "session_token", "session_secret_encrypted"}),
+    conflicts={"api_keys_prefix": "Another key begins alike; make it again"},
 )
 API_KEY_USAGE = Resource(api_key_usage, logged=False)

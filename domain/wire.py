@@ -1,6 +1,7 @@
 """How plain values look on the wire: times, and the lenient tokens that query parameters use."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 _TRUE = frozenset(("1", "true", "yes", "y", "on", "enable", "enabled"))
@@ -56,3 +57,8 @@ def same_millisecond(one: datetime, other: datetime) -> bool:
 
 def _cut(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def array_text(words: Iterable[str]) -> str:
+    """PostgreSQL's text of an array of plain words (ids, names of tables): quicker for the driver than an array."""
+    return f"{{{','.join(words)}}}"

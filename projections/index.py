@@ -7,7 +7,7 @@ all ids, in batches, it is the rebuild. So index = rebuild by construction.
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
@@ -67,7 +67,15 @@ class RowChange(Protocol):
 
 @cache
 def refresh_sql(
-    entity_type: str, name: str, ids: str, texts: str, key: str, tenant: str, *, counted: bool = True, gone: bool = True
+    entity_type: str,
+    name: str,
+    ids: str,
+    texts: str,
+    key: str,
+    tenant: str,
+    *,
+    counted: bool = True,
+    gone: bool = True,
 ) -> str:
     """The common table expressions that bring the documents of `ids` up to date.
 
@@ -78,8 +86,22 @@ def refresh_sql(
     p = _projections[entity_type]
     of_type = f"e.tenant_id = {tenant} and e.entity_type = '{p.entity_type}' and e.entity_id = any({ids})"
     vanished = f"{of_type} and not exists (select from d_{name} d where d.id = e.entity_id)"
-    parts = [
-        f"d_{name} as materialized (select * from ({p.select} where t.tenant_id = {tenant} and t.id = any({ids})) d)",
+    fresh = f"select * from ({p.select} where t.tenant_id = {tenant} and t.id = any({ids})) d"
+    parts = [f"d_{name} as materialized ({fresh})", _document_sql(p, name, tenant)]
+    if texts:
+        parts.append(_search_sql(p, name, "" if texts == ids else texts, key, tenant))
+    if gone:
+        removed = f"delete from entity_index e where {vanished} returning e.organization_id, e.parent_id"
+        parts.append(f"g_{name} as ({removed}, e.deleted_at is null as was)")
+        parts.append(f"x_{name} as (delete from entity_search e where {vanished})")
+    if counted:
+        parts.append(_count_sql(p.entity_type, name, tenant, gone))
+    return ", ".join(parts)
+
+
+def _document_sql(p: EntityProjection, name: str, tenant: str) -> str:
+    """The expression that writes the documents, and tells where each was counted and is to be."""
+    return (
         f"p_{name} as (insert into entity_index as e (tenant_id, entity_type, entity_id, organization_id, parent_id,"
         f" doc, position, name_lc, created_at, updated_at, deleted_at, projection_version)"
         f" select {tenant}, '{p.entity_type}', d.id, d.organization_id, d.parent_id, d.doc, d.position,"
@@ -90,24 +112,19 @@ def refresh_sql(
         f" deleted_at = excluded.deleted_at, projection_version = excluded.projection_version"
         f" returning old.entity_id is not null and old.deleted_at is null as was, old.organization_id as old_org,"
         f" old.parent_id as old_parent, new.deleted_at is null as now, new.organization_id as new_org,"
-        f" new.parent_id as new_parent)",
-    ]
-    if texts:
-        parts.append(
-            f"s_{name} as (insert into entity_search as s (tenant_id, entity_type, entity_id, grams)"
-            f" select {tenant}, '{p.entity_type}', d.id, search_grams(d.search, {key}) from d_{name} d"
-            f" where d.id = any({texts}) on conflict (tenant_id, entity_type, entity_id) do update"
-            f" set grams = excluded.grams where s.grams <> excluded.grams)"
-        )
-    if gone:
-        parts += [
-            f"g_{name} as (delete from entity_index e where {vanished}"
-            f" returning e.organization_id, e.parent_id, e.deleted_at is null as was)",
-            f"x_{name} as (delete from entity_search e where {vanished})",
-        ]
-    if counted:
-        parts.append(_count_sql(p.entity_type, name, tenant, gone))
-    return ", ".join(parts)
+        f" new.parent_id as new_parent)"
+    )
+
+
+def _search_sql(p: EntityProjection, name: str, some: str, key: str, tenant: str) -> str:
+    """The expression that writes the search tokens of the documents, or of those among them that `some` names."""
+    narrowed = f" where d.id in (select unnest({some}))" if some else ""
+    return (
+        f"s_{name} as (insert into entity_search as s (tenant_id, entity_type, entity_id, grams)"
+        f" select {tenant}, '{p.entity_type}', d.id, search_grams(d.search, {key}) from d_{name} d{narrowed}"
+        f" on conflict (tenant_id, entity_type, entity_id) do update set grams = excluded.grams"
+        f" where s.grams <> excluded.grams)"
+    )
 
 
 def _count_sql(entity_type: str, name: str, tenant: str, gone: bool) -> str:
@@ -123,6 +140,9 @@ def _count_sql(entity_type: str, name: str, tenant: str, gone: bool) -> str:
     )
 
 
+Searched = Literal["none", "some", "all"]
+
+
 class Stale(Struct):
     """What a command made stale of one entity type: documents by id, and among them those with new search tokens.
 
@@ -133,6 +153,15 @@ class Stale(Struct):
     texts: dict[str, None] = msgspec.field(default_factory=dict)
     counted: bool = False
     gone: bool = False
+
+    @property
+    def searched(self) -> Searched:
+        """How many of the documents get new search tokens."""
+        return "none" if not self.texts else "all" if len(self.texts) == len(self.ids) else "some"
+
+    def lists(self) -> list[list[str]]:
+        """The ids, and apart from them those with new search tokens where these are not all."""
+        return [list(self.ids), list(self.texts)] if self.searched == "some" else [list(self.ids)]
 
     def note(self, id: str, projection: EntityProjection, change: RowChange, *, is_root: bool) -> None:
         """Take in one changed row of the record `id`."""
@@ -146,8 +175,9 @@ class Stale(Struct):
             self.gone = True
 
 
-Part = tuple[str, bool, bool, bool]
-"""The shape of the refresh of one entity type: its name, and whether texts, counters and removals are in it."""
+Part = tuple[str, Searched, bool, bool]
+"""The shape of the refresh of one entity type: its name, how many of its documents get new search tokens, and whether
+counters and removals are in it."""
 
 
 class Refresh:
@@ -155,7 +185,7 @@ class Refresh:
 
     def __init__(self, stale: Mapping[str, Stale], search_key: bytes) -> None:
         self.key: tuple[Part, ...] = tuple(
-            (name, bool(one.texts), one.counted, one.gone) for name, one in stale.items()
+            (name, one.searched, one.counted, one.gone) for name, one in stale.items()
         )
         self._stale = stale
         self._search_key = search_key
@@ -165,17 +195,19 @@ class Refresh:
         return _closing_part(self.key, first)
 
     def args(self) -> list[Any]:
-        """The arguments in the order of `sql`: for each type its ids and those with new texts, then the search key."""
-        lists = [list(ids) for one in self._stale.values() for ids in (one.ids, one.texts) if ids]
+        """The arguments in the order of `sql`: the lists of each type, then the search key if any has new texts."""
+        lists = [ids for one in self._stale.values() for ids in one.lists()]
         return [*lists, self._search_key] if any(one.texts for one in self._stale.values()) else lists
 
 
 @cache
 def _closing_part(parts: tuple[Part, ...], first: int) -> str:
     places = count(first)
-    lists = [
-        (f"${next(places)}::uuid[]", f"${next(places)}::uuid[]" if has_texts else "") for _, has_texts, _, _ in parts
-    ]
+    lists: list[tuple[str, str]] = []
+    for _, searched, _, _ in parts:
+        ids = f"${next(places)}::uuid[]"
+        texts = ids if searched == "all" else f"${next(places)}::uuid[]" if searched == "some" else ""
+        lists.append((ids, texts))
     key = f"${next(places)}::bytea"
     return ", ".join(
         refresh_sql(

@@ -44,7 +44,6 @@ class OrganizationName(Struct, frozen=True):
     name: str
     depth: int
     ancestor_ids: list[UUID]
-    descendant_ids: list[UUID]
 
 
 # Public lookups
@@ -101,7 +100,7 @@ async def live_tenants(connection: Any) -> list[TenantName]:
 async def organization_names(connection: Any, tenant_id: UUID) -> list[OrganizationName]:
     """The live organizations of a tenant in the pre-order of its tree."""
     rows = await connection.fetch(
-        f"select id, name, depth, ancestor_ids, descendant_ids from ({_PLACED}) p order by place", tenant_id
+        f"select id, name, depth, ancestor_ids from ({_PLACED}) p order by place", tenant_id
     )
     return [OrganizationName(**row) for row in rows]
 

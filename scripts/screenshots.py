@@ -41,13 +41,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The address of a running demo server; it is stopped and its data removed at the end."""
+def server(data: Path | None = None, **settings: str) -> Iterator[str]:
+    """The address of a running demo server; it is stopped at the end, and its data removed unless it was given."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(prefix="backstep-") as data:
-        command = [sys.executable, "-m", "app", "serve", "--data", data, "--port", str(port), "--demo"]
-        quiet = {**os.environ, "BACKSTEP_LOG_LEVEL": "error"}
+    with tempfile.TemporaryDirectory(prefix="backstep-") as own:
+        place = str(data or own)
+        command = [sys.executable, "-m", "app", "serve", "--data", place, "--port", str(port), "--demo"]
+        quiet = {**os.environ, "BACKSTEP_LOG_LEVEL": "error", **settings}
         process = subprocess.Popen(command, cwd=ROOT, env=quiet, stdout=subprocess.DEVNULL)
         try:
             wait_until_ready(url, process)

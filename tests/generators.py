@@ -35,8 +35,12 @@ class World(Struct, frozen=True):
         return [UUID(str(row["id"])) for row in self.matching(table, **wanted)]
 
     def matching(self, table: str, **wanted: Any) -> list[Mapping[str, Any]]:
-        """The rows of a table whose columns are as `wanted`."""
-        return [row for row in self.rows[table] if all(row[key] == value for key, value in wanted.items())]
+        """The rows of a table whose columns are as `wanted`, oldest first.
+
+        Rows of one command are in the order of their names, because that of their ids is another in each run.
+        """
+        found = [row for row in self.rows[table] if all(row[key] == value for key, value in wanted.items())]
+        return sorted(found, key=lambda row: [str(row.get(name)) for name in ("created_at", "name", "email")])
 
 
 Generator = Callable[[World], SearchStrategy[Command]]

@@ -198,7 +198,7 @@ async def _scope(call: Call[NewKey]) -> Scope:
 
 def _place(scope: Scope) -> UUID | None:
     """The organization of a key that none was named for."""
-    return scope.selected_organization_id or scope.home_organization_id
+    return scope.feature_organization_id or scope.home_organization_id
 
 
 def _end(text: str | None) -> Any:

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 B = TypeVar("B")
 
-MAX_BODY_BYTES = 1_048_576
-"""Longest request body in bytes, where the settings name no other limit (`max_body_bytes`)."""
-
 _MAX_QUERY_FIELDS = 1_000
 _ENCODER = msgspec.json.Encoder()
 
@@ -109,8 +106,7 @@ class Call(Generic[B]):
             if item.auth:
                 self._gate(item, None)
             return
-        limit = getattr(self.app.settings, "max_body_bytes", MAX_BODY_BYTES)
-        self.raw = await read_body(request, limit)
+        self.raw = await read_body(request, self.app.settings.max_body_bytes)
         if item.raw_body:
             form = self.form() if item.auth and b"tenantId" in self.raw else None
             if item.auth:

@@ -159,7 +159,7 @@ class Folder:
             path = await asyncio.to_thread(self._write, message)
         except OSError as error:
             raise Unsent(f"{self._folder}: {error.strerror or error}") from error
-        logger.info("mail written to a file", path=str(path), subject=message["Subject"])
+        logger.info("mail written to a file", path=str(path), subject=str(message["Subject"]))
 
     def _write(self, message: EmailMessage) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

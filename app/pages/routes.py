@@ -37,6 +37,26 @@ class PageSettings(Protocol):
         """Whether the demo users exist, so that the sign-in page may offer them."""
         ...
 
+    @property
+    def password_min_length(self) -> int:
+        """Characters that a new password has at least."""
+        ...
+
+    @property
+    def password_require_digit(self) -> bool:
+        """Whether a new password needs a digit."""
+        ...
+
+    @property
+    def password_require_uppercase(self) -> bool:
+        """Whether a new password needs an upper-case letter."""
+        ...
+
+    @property
+    def password_require_special(self) -> bool:
+        """Whether a new password needs a character that is neither letter nor digit."""
+        ...
+
 
 class Page(Struct, frozen=True):
     """One page: its path, template, title, entry module, and whether it is for signed-in people only."""
@@ -54,6 +74,15 @@ PAGES: Final = (
     Page("/backend/activity", "activity.html", "Activity", "js/activity.js"),
     Page("/backend/dictionaries", "dictionaries.html", "Dictionaries", "js/dictionaries.js"),
     Page("/backend/dictionaries/{dictionary_id:str}", "dictionary.html", "Dictionary", "js/dictionary.js"),
+    Page("/reset", "reset.html", "Forgotten password", "js/reset.js", private=False),
+    Page("/reset/{token:str}", "new-password.html", "Choose a password", "js/new-password.js", private=False),
+    Page("/backend/users", "users.html", "Users", "js/users.js"),
+    Page("/backend/users/{user_id:str}", "grants.html", "User", "js/user.js"),
+    Page("/backend/roles", "roles.html", "Roles", "js/roles.js"),
+    Page("/backend/roles/{role_id:str}", "grants.html", "Role", "js/role.js"),
+    Page("/backend/organizations", "organizations.html", "Organizations", "js/organizations.js"),
+    Page("/backend/api-keys", "api-keys.html", "API keys", "js/api-keys.js"),
+    Page("/backend/account", "account.html", "My account", "js/account.js"),
     Page("/backend/explorer", "explorer.html", "API explorer", "js/explorer.js"),
 )
 
@@ -75,9 +104,21 @@ def page_handlers(settings: PageSettings) -> list[HTTPRouteHandler]:
 
 def _render(templates: Environment, assets: Assets, page: Page, settings: PageSettings) -> Asset:
     html = templates.get_template(page.template).render(
-        page=page, demo=settings.demo, modules=assets.modules(page.module)
+        page=page, demo=settings.demo, policy=_policy(settings), modules=assets.modules(page.module)
     )
     return made(html.encode(), "text/html")
+
+
+def _policy(settings: PageSettings) -> str:
+    """What a new password must have, as one sentence for the hint beside its field."""
+    parts = [
+        (settings.password_require_digit, "a digit"),
+        (settings.password_require_uppercase, "an upper-case letter"),
+        (settings.password_require_special, "a special character"),
+    ]
+    wanted = [text for applies, text in parts if applies]
+    listed = ", ".join(wanted[:-1]) + (" and " if len(wanted) > 1 else "") + wanted[-1] if wanted else ""
+    return f"At least {settings.password_min_length} characters{', with ' + listed if listed else ''}."
 
 
 def _page_handler(page: Page, html: Asset) -> HTTPRouteHandler:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from commands.registry import guards
 from commands.unit import Change, Unit
@@ -206,20 +207,24 @@ async def guard_roles(unit: Unit) -> None:
 
 @guards("api_keys")
 async def guard_api_keys(unit: Unit) -> None:
-    """A key that comes to life has no right that the actor lacks, and none outside the actor's organizations."""
+    """A key that comes to life has no right that the actor lacks, and none outside the actor's organizations.
+
+    A key of an organization acts nowhere else, wherever its roles would let people act.
+    """
     if is_free(unit.scope):
         return
     for change in unit.changes:
         if change.t != "api_keys":
             continue
-        for image in (change.b, change.a):
-            if image is not None:
-                place = {**(change.u or {}), **image}["organization_id"]
-                _require_place(unit.scope, msgspec.json.decode(place, type=UUID | None))
+        for place in _places(change):
+            _require_place(unit.scope, place)
         after = {**(change.u or {}), **(change.a or {})}
         if change.o != "d" and bytes(after["deleted_at"]) == b"null":
             role_ids = msgspec.json.decode(after["role_ids"], type=list[UUID])
-            require_grantable(unit.scope, (await role_grants(unit, role_ids)).values())
+            bond = _places(change)[-1]
+            given = (await role_grants(unit, role_ids)).values()
+            bound = given if bond is None else [replace(grants, organizations=(str(bond),)) for grants in given]
+            require_grantable(unit.scope, bound)
 
 
 @guards("users", "user_roles", "user_acls", "role_acls")
@@ -286,6 +291,12 @@ def _joined(own: list[Change]) -> Change:
     merged.b = {**(first.u or {}), **(first.b or first.a or {})}
     merged.a = {**(last.u or {}), **(last.a or last.b or {})}
     return merged
+
+
+def _places(change: Change) -> list[UUID | None]:
+    """The organization of a row before and after, as far as the row was there."""
+    images = ({**(change.u or {}), **image} for image in (change.b, change.a) if image is not None)
+    return [msgspec.json.decode(image["organization_id"], type=UUID | None) for image in images]
 
 
 def _images(change: Change) -> list[Grants]:

@@ -1,6 +1,7 @@
 """A tenant whose accounts are managed over HTTP: what the tests of roles, users, grants and keys begin with."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID, uuid4
@@ -51,7 +52,7 @@ class Office(Struct):
 
     async def make_user(
         self,
-        roles: list[str | UUID] = [],
+        roles: Sequence[str | UUID] = (),
         *,
         organization_id: UUID | None = None,
         who: Person | None = None,

@@ -57,7 +57,7 @@ async def test_filters_narrow_together(office: Office) -> None:
     assert await emails(office, admin, search="umit oz") == ["umit@somewhere.example"]
     assert await emails(office, admin, search="elsewhere ann") == ["ann@elsewhere.example"]
     assert await emails(office, admin, search="wine") == ["umit@somewhere.example"]
-    assert await emails(office, admin, search="an") == ["ann@elsewhere.example"]
+    assert await emails(office, admin, search="öz") == ["umit@somewhere.example"]
     assert len(await emails(office, admin, search="organization")) == 4
     assert await emails(office, admin, search="nobody at all") == []
     assert await emails(office, admin, name="öz") == ["umit@somewhere.example"]
@@ -94,9 +94,9 @@ async def test_a_super_admin_sees_all_tenants_or_the_selected_one(
     office: Office, make_tenant: MakeTenant
 ) -> None:
     other, boss = await make_tenant(), office.tenant.superadmin
-    assert (await office.get(boss, "/auth/users", search=other.admin.email))["total"] == 1
+    assert (await office.get(boss, "/auth/users", search=other.superadmin.email))["total"] == 1
     selected = {"cookie": f"om_selected_tenant={office.tenant.id}"}
-    answer = await office.ask(boss, "GET", "/auth/users", headers=selected, params={"search": other.admin.email})
+    answer = await office.ask(boss, "GET", "/auth/users", headers=selected, params={"search": other.superadmin.email})
     assert answer.json()["total"] == 0
     answer = await office.ask(boss, "GET", "/auth/users", headers=selected)
     assert (answer.json()["total"], answer.json()["isSuperAdmin"]) == (3, True)
@@ -221,7 +221,7 @@ async def test_roles_are_named_or_given_by_id(office: Office, make_tenant: MakeT
     made = await office.ask(admin, "POST", "/auth/users", json=body)
     assert len(await office.rows("user_roles", user_id=UUID(made.json()["id"]))) == 2
     other = await make_tenant()
-    foreign = str((await Office(office.application, office.client, other).make_role()))
+    foreign = str(await Office(office.application, office.client, other).make_role())
     for token in ("no such role", foreign):
         refused = await office.ask(admin, "POST", "/auth/users", json=draft(office, roles=[token]))
         assert refused.status_code == 400

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -10,6 +11,8 @@ from msgspec import Struct
 from app.http.openapi import all_operations, whole_document
 from app.http.operation import Operation
 from app.main import Application
+from commands.api_keys import CreateKey
+from commands.auth.variants import CreateVariant
 from commands.bus import Bus
 from tests.conftest import Tenant
 from tests.heart.scenes import label, scene, token_of
@@ -30,6 +33,19 @@ class Holdings(Struct, frozen=True):
         return [word for word in (*self.ids.values(), SECRET) if word in text]
 
 
+RECORDS = {
+    "/api_keys/keys": "keyId",
+    "/auth/roles": "roleId",
+    "/auth/sessions": "sessionId",
+    "/auth/sidebar/variants": "variantId",
+    "/auth/users": "userId",
+    "/directory/organizations": "organizationId",
+    "/directory/tenants": "ownTenantId",
+    "/dictionaries": "entryId",
+}
+"""What kind of record an `id` stands for, by the beginning of the path. A new module adds its own, and a holding."""
+
+
 async def holdings_of(bus: Bus, tenant: Tenant, word: str = SECRET) -> Holdings:
     """Gives a tenant a dictionary with entries, an action that can be undone, and one that can be redone."""
     scope = tenant.admin.scope
@@ -48,8 +64,26 @@ async def holdings_of(bus: Bus, tenant: Tenant, word: str = SECRET) -> Holdings:
             "resourceId": str(place.entry_ids[0]),
             "organizationId": str(tenant.organization_id),
             "actorUserId": str(tenant.admin.id),
+            "userId": str(tenant.employee.id),
+            "roleId": str(tenant.employee.scope.role_ids[0]),
+            "sessionId": str(tenant.employee.scope.actor.session_id),
+            "ownTenantId": str(tenant.id),
+            "variantId": await _variant(bus, tenant, word),
+            "keyId": await _key(bus, tenant, word),
         }
     )
+
+
+async def _variant(bus: Bus, tenant: Tenant, word: str) -> str:
+    made = await bus.execute(CreateVariant(name=word), tenant.admin.scope)
+    return str(made.result["variant"]["id"])
+
+
+async def _key(bus: Bus, tenant: Tenant, word: str) -> str:
+    command = CreateKey(
+        name=word, organization_id=None, key_prefix=f"omk_{uuid4().hex[:8]}", key_hash=uuid4().hex, roles=[]
+    )
+    return str((await bus.execute(command, tenant.admin.scope)).result.id)
 
 
 def operations(*, auth: bool | None = None, body: bool | None = None) -> list[Any]:
@@ -65,7 +99,18 @@ def operations(*, auth: bool | None = None, body: bool | None = None) -> list[An
 
 def path_of(item: Operation, ids: Mapping[str, str]) -> str:
     """The path with ids put in; an operation with a new kind of id needs one in `holdings_of`."""
-    return item.path.format_map(ids)
+    return item.path.format_map(path_values(item, ids))
+
+
+def path_values(item: Operation, ids: Mapping[str, str]) -> dict[str, str]:
+    """The values of the path's parameters."""
+    named = {"id": _record(item, ids), **ids}
+    return {name: named[name] for name in item.path_parameters}
+
+
+def _record(item: Operation, ids: Mapping[str, str]) -> str:
+    """The id of a record of the kind that the operation is about."""
+    return next((ids[name] for path, name in RECORDS.items() if item.path.startswith(path)), ids["entryId"])
 
 
 def body_of(item: Operation, ids: Mapping[str, str]) -> Any:
@@ -73,13 +118,14 @@ def body_of(item: Operation, ids: Mapping[str, str]) -> Any:
     described = whole_document()["paths"][item.path][item.method.lower()].get("requestBody")
     if described is None:
         return None
-    return _with_ids(next(iter(described["content"].values()))["example"], ids)
+    example = next(iter(described["content"].values()))["example"]
+    return _with_ids(example, {"id": _record(item, ids), **ids})
 
 
 def _with_ids(value: Any, ids: Mapping[str, str]) -> Any:
+    """The value with ids put in, and no tenant named: a test that wants to name one does."""
     if isinstance(value, dict):
-        named = {**ids, "id": ids["entryId"]}
-        return {key: named[key] if key in named else _with_ids(inner, ids) for key, inner in value.items()}
+        return {k: ids[k] if k in ids else _with_ids(v, ids) for k, v in value.items() if k != "tenantId"}
     if isinstance(value, list):
         return [_with_ids(inner, ids) for inner in value]
     return value
@@ -87,7 +133,8 @@ def _with_ids(value: Any, ids: Mapping[str, str]) -> Any:
 
 def query_of(item: Operation, ids: Mapping[str, str]) -> dict[str, str]:
     """Query parameters that ask for things of the tenant."""
-    return {one.name: ids[one.name] for one in item.query if one.name in ids}
+    named = {"id": _record(item, ids), **ids}
+    return {one.name: named[one.name] for one in item.query if one.name in named}
 
 
 async def ask(

@@ -11,9 +11,9 @@ from app.http.decode import convert_body, parse_body
 from app.http.operation import Operation
 from app.main import Application
 from domain.errors import Problem
-from tests.conftest import Tenant
+from tests.conftest import Tenant, new_tenant
 from tests.heart.proofs import differing
-from tests.heart.requests import Holdings, body_of, holdings_of, operations, path_of, whole_of
+from tests.heart.requests import Holdings, body_of, holdings_of, operations, path_of, path_values, whole_of
 
 JSON = {"content-type": "application/json"}
 DEEP = 100_000
@@ -76,7 +76,13 @@ IDS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+async def tenant(application: Application) -> Tenant:
+    """One tenant for all, because nothing is ever written."""
+    return await new_tenant(application)
+
+
+@pytest.fixture(scope="module")
 async def holdings(application: Application, tenant: Tenant) -> Holdings:
     return await holdings_of(application.bus, tenant)
 
@@ -84,11 +90,13 @@ async def holdings(application: Application, tenant: Tenant) -> Holdings:
 def assert_refused(answer: httpx.Response, what: str) -> None:
     """A 4xx in the contract's shape."""
     assert 400 <= answer.status_code < 500, f"{what}: {answer.status_code} {answer.text[:300]}"
+    assert answer.status_code != 401, f"{what}: the test is signed in"
     body = answer.json()
     assert isinstance(body, dict) and isinstance(body["error"], str) and body["error"], (
         f"{what}: {answer.text[:300]}"
     )
-    for fault in body.get("details", []):
+    details = body.get("details", [])
+    for fault in details if isinstance(details, list) else ():
         assert isinstance(fault["code"], str) and isinstance(fault["path"], list) and fault["message"], what
 
 
@@ -138,7 +146,7 @@ async def test_given_a_wrong_value_in_any_field_then_it_is_refused_and_nothing_i
 
 def spoiled(item: Operation, ids: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """The example body with each of its fields, and every other one that it may have, set to something wrong."""
-    example = body_of(item, ids)
+    example = body_of(item, ids) or {}
     fields = [field.encode_name for field in msgspec.inspect.type_info(item.body).fields]  # type: ignore[attr-defined]
     for field in (*fields, "__proto__", "id", "tenantId"):
         for name, value in VALUES.items():
@@ -150,7 +158,7 @@ def spoiled(item: Operation, ids: Mapping[str, str]) -> Iterator[tuple[str, byte
 def is_valid(item: Operation, body: bytes, ids: Mapping[str, str]) -> bool:
     """Whether the operation may take this body for good."""
     try:
-        convert_body(item.body, parse_body(body), {name: ids[name] for name in item.path_parameters})
+        convert_body(item.body, parse_body(body), path_values(item, ids))
     except Problem:
         return False
     return True
@@ -205,7 +213,14 @@ QUERY_VALUES = (
 )
 
 
-@pytest.mark.parametrize("item", [item for item in operations(auth=True) if item.values[0].method == "GET"])
+@pytest.mark.parametrize(
+    "item",
+    [
+        item
+        for item in operations(auth=True)
+        if item.values[0].method == "GET" and item.values[0].path != "/auth/logout"
+    ],
+)
 async def test_given_odd_query_values_then_there_is_an_answer_and_no_fault(
     signed_in: httpx.AsyncClient, holdings: Holdings, item: Operation
 ) -> None:

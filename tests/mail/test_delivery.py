@@ -96,7 +96,10 @@ async def test_a_server_that_is_away_is_tried_again_later(
     quiet: Application, letter: str, sink: Sink
 ) -> None:
     delivery = by(quiet, sink)
-    working, delivery.transport = delivery.transport, Smtp(SmtpServer("127.0.0.1", 1, None, None, False, None))
+    working, delivery.transport = (
+        delivery.transport,
+        Smtp(SmtpServer("127.0.0.1", 1, None, None, False, None)),
+    )
 
     await delivery.deliver_due()
 
@@ -189,9 +192,7 @@ async def test_what_a_dead_process_was_at_is_done_by_another(
     assert len(sink.to(letter)) == 1
 
 
-async def test_two_processes_do_not_send_the_same_letter(
-    quiet: Application, letter: str, sink: Sink
-) -> None:
+async def test_two_processes_do_not_send_the_same_letter(quiet: Application, letter: str, sink: Sink) -> None:
     import asyncio
 
     counts = await asyncio.gather(*(by(quiet, sink).deliver_due() for _ in range(4)))

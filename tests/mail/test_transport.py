@@ -125,7 +125,10 @@ def test_a_wrong_url_is_refused_at_the_start(tmp_path: Path, url: str) -> None:
 
 def test_the_sender(tmp_path: Path) -> None:
     assert sender_of(settings(tmp_path, email_from="Office <o@example.com>")) == "Office <o@example.com>"
-    assert sender_of(settings(tmp_path, app_url="https://office.example")) == "Backstep <backstep@office.example>"
+    assert (
+        sender_of(settings(tmp_path, app_url="https://office.example"))
+        == "Backstep <backstep@office.example>"
+    )
     assert sender_of(settings(tmp_path)) == "Backstep <backstep@localhost>"
     with pytest.raises(StartError):
         sender_of(settings(tmp_path, email_from="nobody"))

@@ -3,7 +3,10 @@
 import json
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -29,6 +32,7 @@ class Visit:
 
     context: BrowserContext
     url: str
+    mail: Path
     errors: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -89,16 +93,20 @@ class Visit:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server process with the demo's data."""
+    """A running server process with the demo's data, and where it puts its mail."""
 
     url: str
+    mail: Path
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """A real server process on data of its own, once for the test process."""
-    with demo_server() as url:
-        yield Server(url)
+    """A real server process on data of its own, once for the test process; its people sign in often."""
+    with (
+        TemporaryDirectory(prefix="backstep-") as data,
+        demo_server(Path(data), RATE_LIMIT_LOGIN_IP_POINTS="1000") as url,
+    ):
+        yield Server(url, Path(data) / "mail")
 
 
 @pytest.fixture(scope="session")
@@ -116,10 +124,24 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def visit(browser: Browser, server: Server) -> AsyncIterator[Visit]:
+    """A person with a fresh browser profile."""
+    async with guarded(browser, server) as made:
+        yield made
+
+
+@pytest.fixture
+async def other(browser: Browser, server: Server) -> AsyncIterator[Visit]:
+    """A second person with a browser of their own."""
+    async with guarded(browser, server) as made:
+        yield made
+
+
+@asynccontextmanager
+async def guarded(browser: Browser, server: Server) -> AsyncIterator[Visit]:
     """A fresh browser profile in light colors; requests to other hosts are stopped and noted."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
     context.set_default_timeout(15_000)
-    made = Visit(context, server.url.rstrip("/"))
+    made = Visit(context, server.url.rstrip("/"), server.mail)
     home = urlsplit(made.url).netloc
 
     async def guard(route: Route, request: Request) -> None:

@@ -13,6 +13,10 @@ from app.pages.routes import page_handlers
 
 class Demo(Struct):
     demo: bool = True
+    password_min_length: int = 6
+    password_require_digit: bool = True
+    password_require_uppercase: bool = True
+    password_require_special: bool = True
 
 
 @pytest.fixture

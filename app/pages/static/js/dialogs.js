@@ -12,7 +12,7 @@ function show(title, ...content) {
       h("button.button.button-icon.button-quiet", { type: "button", "aria-label": "Close", on: { click: () => dialog.close() } }, icon("close"))),
     ...content);
   dialog.addEventListener("click", (event) => {
-    if (event.target === dialog) dialog.close();
+    if (event.target === dialog && dialog.dataset.keep === undefined) dialog.close();
   });
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

@@ -85,7 +85,7 @@ function row({ label, hint, type }, element, error) {
   const note = hint && h("span.field-hint", { id: `${element.id}-hint` }, hint);
   if (type === "checkbox") return h("div.field", {}, h("label.check", {}, element, h("span", {}, label)), note, error);
   const shown = type === "select" ? h("span.select", {}, element) : element;
-  return h("label.field", {}, h("span.field-label", {}, label), shown, note, error);
+  return h("div.field", {}, h("label.field-label", { htmlFor: element.id }, label), shown, note, error);
 }
 
 function reader({ type }, element) {

@@ -3,17 +3,17 @@ import { ApiError, call } from "./api.js";
 import { byId, fill, h, mirror, note, settled } from "./dom.js";
 import { plural } from "./format.js";
 import { onChange } from "./history.js";
-import { onEvent } from "./live.js";
+import { onChangeOf } from "./live.js";
 import { drawPaging } from "./shell.js";
 
 /**
  * Start a list on a page with the elements #table, #rows, #empty, #total, #problem, #paging and #search.
  * `fetch` is `{path, pageSize, query?(filters)}`; `filters` names further form elements by their ids, which are also
  * their names in the address; `cells(item)` are the contents of a row; `empty(isFiltered)` is what a list without
- * items says; `noun` its two forms; `events` the beginnings of event names that make it old.
+ * items says; `noun` its two forms; `kinds` what makes it old when it changes.
  * Answers `reload()`, and `rows()`, the items that are shown.
  */
-export function listing({ fetch, filters = [], cells, empty, noun, events, loaded = () => {} }) {
+export function listing({ fetch, filters = [], cells, empty, noun, kinds, loaded = () => {} }) {
   const fields = ["search", ...filters].map(byId);
   const address = new URLSearchParams(location.search);
   const wanted = Object.fromEntries(fields.map((field) => [field.id, address.get(field.id) ?? ""]));
@@ -33,8 +33,8 @@ export function listing({ fetch, filters = [], cells, empty, noun, events, loade
       if (!answer.items.length && page > 1) return go(Math.max(1, Math.min(page - 1, answer.totalPages)));
       items = answer.items;
       note(byId("problem"), "");
-      draw(answer);
       loaded(answer);
+      draw(answer);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (mine !== turn) return;
@@ -85,7 +85,7 @@ export function listing({ fetch, filters = [], cells, empty, noun, events, loade
   }
   const refresh = settled(150, reload);
   onChange(refresh);
-  onEvent(({ id }) => (id === "resumed" || events.some((prefix) => id.startsWith(prefix))) && refresh());
+  onChangeOf(kinds, refresh);
   skeleton();
   return { reload, rows: () => items };
 }

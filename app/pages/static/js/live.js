@@ -25,6 +25,17 @@ export function onEvent(listener) {
   listeners.add(listener);
 }
 
+/**
+ * Be told when records of some kinds may have changed: `kinds` are beginnings of event names and of the resource kinds
+ * in the action log, such as "auth.role". Also called when events may have been missed.
+ */
+export function onChangeOf(kinds, listener) {
+  const matches = (text) => kinds.some((kind) => text.startsWith(kind));
+  onEvent(({ id, payload }) => {
+    if (id === "resumed" || matches(id) || (id === "audit_logs.action.recorded" && matches(payload?.resourceKind ?? ""))) listener();
+  });
+}
+
 /** Be told of the connection's state, now and whenever it changes: "connecting", "live" or "lost". */
 export function onState(listener) {
   stateListeners.add(listener);

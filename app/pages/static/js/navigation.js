@@ -15,7 +15,7 @@ export async function administration() {
     place(menu, button);
     menu.querySelector("a:not([hidden])")?.focus();
   });
-  shortcut("g m", "Go to my account", () => location.assign("/backend/account"));
+  shortcut("g p", "Go to my account", () => location.assign("/backend/account"));
   show(rememberedPermissions());
   const found = await permissions();
   show(found);

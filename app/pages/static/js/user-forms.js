@@ -5,10 +5,11 @@ import { organizationChoices, roleChoices } from "./choices.js";
 import { form } from "./dialogs.js";
 import { h, icon } from "./dom.js";
 import { attempt } from "./parts.js";
+import { policy } from "./password.js";
 import { permissions } from "./permissions.js";
 import { toast } from "./toast.js";
 
-const POLICY = document.querySelector("meta[name=password-policy]")?.content ?? "";
+const POLICY = policy();
 
 function shared(user, organizations, roles) {
   const fields = [

@@ -61,7 +61,7 @@ async function open() {
     cells,
     empty,
     noun: ["user", "users"],
-    events: ["auth.user."],
+    kinds: ["auth.user", "auth.role"],
     loaded: (answer) => (isSuperAdmin = answer.isSuperAdmin === true),
   });
   shortcut("n", "New user", () => can.has("auth.users.create") && createUser());
