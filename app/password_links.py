@@ -119,12 +119,15 @@ class Invitations:
         base_url: str | None = None,
         options: Options | None = None,
     ) -> bool:
-        """Invite a user of the scope's tenant, as its actor; whether the letter is on its way.
+        """Invite the user of the scope's tenant with this address, as its actor; whether the letter is on its way.
 
         `base_url` is what the link begins with (`security_base_url` of the request); without it, APP_URL.
         """
         try:
-            await self._invite(scope, await self._person(scope, user_id), locale, base_url, options)
+            person = await self._person(scope, user_id)
+            if person.email != email:
+                raise Problem.conflict("The address was changed meanwhile")
+            await self._invite(scope, person, locale, base_url, options)
         except Problem as problem:
             _logger.warning("invitation not sent", user=str(user_id), reason=str(problem))
             return False

@@ -263,7 +263,9 @@ ACCOUNT_TABLES = frozenset(
 def user_view(changes: list[dict[str, Any]], user_id: str | None) -> Images:
     """The user, with the sorted names of its roles where the command touched them."""
     links = [change for change in changes if change["t"] == "user_roles"]
-    before, after = record([change for change in changes if change["t"] != "user_roles"], "auth.user", user_id)
+    before, after = record(
+        [change for change in changes if change["t"] != "user_roles"], "auth.user", user_id
+    )
     if not links:
         return before, after
     if before is None and after is None:

@@ -1,0 +1,1 @@
+"""Alembic revisions, each a script of SQL."""

@@ -24,7 +24,8 @@ USERS = project(
         table="users",
         select=(
             f"select t.id, t.organization_id, null::uuid as parent_id, {USER_DOCUMENT} as doc,"
-            " null::bigint as position, lower(coalesce(t.name, t.email)) as name_lc, t.created_at, t.updated_at, t.deleted_at,"
+            " null::bigint as position, lower(coalesce(t.name, t.email)) as name_lc,"
+            " t.created_at, t.updated_at, t.deleted_at,"
             " concat_ws(' ', t.name, t.email) as search from users t"
         ),
         search_columns=frozenset({"name", "email"}),

@@ -37,7 +37,9 @@ def postgres() -> Iterator[str]:
         yield plain_dsn(given)
         return
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    folder = Path(tempfile.gettempdir()) / f"backstep-tests-{run}"  # pytest closes its own folder to PostgreSQL's account
+    folder = (
+        Path(tempfile.gettempdir()) / f"backstep-tests-{run}"
+    )  # pytest closes its own folder to PostgreSQL's account
     with embedded(folder) as dsn:
         yield dsn
     shutil.rmtree(folder, ignore_errors=True)

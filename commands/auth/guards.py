@@ -223,7 +223,9 @@ async def guard_api_keys(unit: Unit) -> None:
             role_ids = msgspec.json.decode(after["role_ids"], type=list[UUID])
             bond = _places(change)[-1]
             given = (await role_grants(unit, role_ids)).values()
-            bound = given if bond is None else [replace(grants, organizations=(str(bond),)) for grants in given]
+            bound = (
+                given if bond is None else [replace(grants, organizations=(str(bond),)) for grants in given]
+            )
             require_grantable(unit.scope, bound)
 
 

@@ -81,7 +81,8 @@ select me.*, place.super, place.id as place_id,
                   where o.tenant_id = place.id and o.deleted_at is null
                     and (o.id = $2 or (o.id = me.organization_id and place.id = me.tenant_id)
                          or o.id::text in (select unnest(g.organizations) from grants g)
-                         or o.id::text in (select unnest(b.organizations) from behind b))), '[]')::text as organizations,
+                         or o.id::text in (select unnest(b.organizations) from behind b))), '[]')::text
+         as organizations,
        case when me.user_id <> me.id
             then (select coalesce(json_agg(to_json(b)), '[]') from behind b)::text end as behind
   from me, place

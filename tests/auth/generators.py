@@ -19,7 +19,9 @@ from tests.generators import UNKNOWN, World, generates, maybe, one_of_ids, texts
 names = st.sampled_from(("Sales", "Support", "support", "Über uns", "x" * 100, "admin", "employee"))
 addresses = st.sampled_from([f"person{n}@example.com" for n in range(6)] + ["Person1@Example.com"])
 features = st.lists(
-    st.sampled_from(("auth.*", "audit_logs.*", "customers.*", "dictionaries.view", "customers.people.view", " ")),
+    st.sampled_from(
+        ("auth.*", "audit_logs.*", "customers.*", "dictionaries.view", "customers.people.view", " ")
+    ),
     max_size=4,
 )
 flags = st.integers(0, 7).map(lambda n: n == 0)

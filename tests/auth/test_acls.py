@@ -152,14 +152,18 @@ async def test_a_role_named_superadmin_gives_nothing_without_the_flag(office: Of
     role = next(row["id"] for row in await office.rows("roles", name="superadmin"))
     second = await office.make_user([await office.make_role(features=["*"], is_super_admin=True)])
     assert (await put_role(office, boss, role, isSuperAdmin=False)).status_code == 200
-    assert await features(office, boss, "directory.tenants.view") == ["directory.tenants.view"], "a mere grant"
+    assert await features(office, boss, "directory.tenants.view") == ["directory.tenants.view"], (
+        "a mere grant"
+    )
     assert (await office.get(await office.person(second), "/auth/roles"))["isSuperAdmin"] is True
     assert (await office.ask(boss, "GET", "/auth/roles")).status_code == 403
 
 
 async def test_the_star_covers_modules_but_gives_nothing_away(office: Office) -> None:
     person = await office.hire("*")
-    assert await features(office, person, "customers.deals.view", "no_such_module.x") == ["customers.deals.view"]
+    assert await features(office, person, "customers.deals.view", "no_such_module.x") == [
+        "customers.deals.view"
+    ]
     role = await office.make_role()
     assert (await put_role(office, person, role, features=["dictionaries.view"])).status_code == 403
     assert await features(office, office.tenant.superadmin, "no_such_module.x") == []
@@ -210,9 +214,13 @@ async def test_a_changed_grant_counts_in_other_processes_too(
         return (await elsewhere.get("/dictionaries", headers=person.headers)).status_code
 
     assert await there() == 200
-    assert (await put_role(office, office.tenant.admin, role, features=["audit_logs.view_self"])).status_code == 200
+    assert (
+        await put_role(office, office.tenant.admin, role, features=["audit_logs.view_self"])
+    ).status_code == 200
     assert await within(5, there, 403), "remembered rights outlive their change"
-    assert (await put_role(office, office.tenant.admin, role, features=["dictionaries.view"])).status_code == 200
+    assert (
+        await put_role(office, office.tenant.admin, role, features=["dictionaries.view"])
+    ).status_code == 200
     assert await within(5, there, 200)
     gone = {"id": str(person.id)}
     assert (await office.ask(office.tenant.admin, "DELETE", "/auth/users", json=gone)).status_code == 200

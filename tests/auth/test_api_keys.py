@@ -151,7 +151,9 @@ async def test_a_key_never_has_more_rights_than_its_creator_has_now(office: Offi
     assert await by_key(office, secret, *asked) == list(asked)
     body = {"userId": str(user), "features": ["dictionaries.manage", "auth.*"]}
     await office.ask(boss, "PUT", "/auth/users/acl", json=body)
-    assert await by_key(office, secret, *asked, "auth.users.list", "dictionaries.view") == ["dictionaries.manage"]
+    assert await by_key(office, secret, *asked, "auth.users.list", "dictionaries.view") == [
+        "dictionaries.manage"
+    ]
     await office.ask(boss, "PUT", "/auth/users/acl", json={**body, "organizations": []})
     assert await by_key(office, secret, *asked) == []
     await office.ask(boss, "DELETE", "/auth/users", json={"id": str(user)})
@@ -165,7 +167,9 @@ async def test_a_key_of_a_former_super_admin_is_super_no_more(office: Office) ->
     secret = (await make_key(office, creator, role)).json()["secret"]
     headers = {"x-api-key": secret}
     assert (await office.client.get("/auth/roles", headers=headers)).json()["isSuperAdmin"] is True
-    await office.ask(office.tenant.superadmin, "PUT", "/auth/users", json={"id": str(user), "roles": ["employee"]})
+    await office.ask(
+        office.tenant.superadmin, "PUT", "/auth/users", json={"id": str(user), "roles": ["employee"]}
+    )
     answer = await office.client.get("/auth/roles", headers=headers)
     assert answer.status_code == 403
 

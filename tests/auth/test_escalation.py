@@ -70,11 +70,18 @@ async def scenery(office: Office) -> Scenery:
 
 
 def person(scenery: Scenery, **changes: Any) -> dict[str, Any]:
-    return {"email": "new@example.com", "organizationId": scenery.organization, "password": PASSWORD, **changes}
+    return {
+        "email": "new@example.com",
+        "organizationId": scenery.organization,
+        "password": PASSWORD,
+        **changes,
+    }
 
 
 BEYOND_AN_ADMIN: dict[str, Callable[[Scenery, Person], Attempt]] = {
-    "rename a role with the flag": lambda s, me: Attempt("PUT", "/auth/roles", {"id": s.flagged_role, "name": "Mine"}),
+    "rename a role with the flag": lambda s, me: Attempt(
+        "PUT", "/auth/roles", {"id": s.flagged_role, "name": "Mine"}
+    ),
     "delete a role with the flag": lambda s, me: Attempt("DELETE", "/auth/roles", {"id": s.flagged_role}),
     "empty a role with the flag": lambda s, me: Attempt(
         "PUT", "/auth/roles/acl", {"roleId": s.flagged_role, "features": ["auth.*"]}
@@ -85,7 +92,9 @@ BEYOND_AN_ADMIN: dict[str, Callable[[Scenery, Person], Attempt]] = {
     "set the flag": lambda s, me: Attempt(
         "PUT", "/auth/roles/acl", {"roleId": s.plain_role, "isSuperAdmin": True}
     ),
-    "grant everything": lambda s, me: Attempt("PUT", "/auth/roles/acl", {"roleId": s.plain_role, "features": ["*"]}),
+    "grant everything": lambda s, me: Attempt(
+        "PUT", "/auth/roles/acl", {"roleId": s.plain_role, "features": ["*"]}
+    ),
     "grant more than one has": lambda s, me: Attempt(
         "PUT", "/auth/roles/acl", {"roleId": s.plain_role, "features": [TENANTS]}
     ),
@@ -99,7 +108,9 @@ BEYOND_AN_ADMIN: dict[str, Callable[[Scenery, Person], Attempt]] = {
     "take a super admin's password": lambda s, me: Attempt(
         "PUT", "/auth/users", {"id": s.superadmin, "password": PASSWORD}
     ),
-    "take a super admin's roles": lambda s, me: Attempt("PUT", "/auth/users", {"id": s.superadmin, "roles": []}),
+    "take a super admin's roles": lambda s, me: Attempt(
+        "PUT", "/auth/users", {"id": s.superadmin, "roles": []}
+    ),
     "delete a super admin": lambda s, me: Attempt("DELETE", "/auth/users", {"id": s.superadmin}),
     "bind a super admin": lambda s, me: Attempt(
         "PUT", "/auth/users/acl", {"userId": s.superadmin, "features": ["auth.*"]}
@@ -110,14 +121,22 @@ BEYOND_AN_ADMIN: dict[str, Callable[[Scenery, Person], Attempt]] = {
     "redirect the mail of who has more": lambda s, me: Attempt(
         "PUT", "/auth/users", {"id": s.grand_user, "email": "mine@example.com"}
     ),
-    "make a super admin by name": lambda s, me: Attempt("POST", "/auth/users", person(s, roles=["superadmin"])),
-    "make a super admin by id": lambda s, me: Attempt("POST", "/auth/users", person(s, roles=[s.flagged_role])),
+    "make a super admin by name": lambda s, me: Attempt(
+        "POST", "/auth/users", person(s, roles=["superadmin"])
+    ),
+    "make a super admin by id": lambda s, me: Attempt(
+        "POST", "/auth/users", person(s, roles=[s.flagged_role])
+    ),
     "make a user who has more": lambda s, me: Attempt("POST", "/auth/users", person(s, roles=["Grand"])),
     "make oneself a super admin": lambda s, me: Attempt(
         "PUT", "/auth/users", {"id": str(me.id), "roles": ["admin", "superadmin"]}
     ),
-    "give oneself more": lambda s, me: Attempt("PUT", "/auth/users", {"id": str(me.id), "roles": ["Grand", "admin"]}),
-    "give somebody more": lambda s, me: Attempt("PUT", "/auth/users", {"id": s.plain_user, "roles": ["Grand"]}),
+    "give oneself more": lambda s, me: Attempt(
+        "PUT", "/auth/users", {"id": str(me.id), "roles": ["Grand", "admin"]}
+    ),
+    "give somebody more": lambda s, me: Attempt(
+        "PUT", "/auth/users", {"id": s.plain_user, "roles": ["Grand"]}
+    ),
     "set one's own flag": lambda s, me: Attempt(
         "PUT", "/auth/users/acl", {"userId": str(me.id), "isSuperAdmin": True}
     ),
@@ -136,7 +155,9 @@ BEYOND_AN_ADMIN: dict[str, Callable[[Scenery, Person], Attempt]] = {
     "a key with the flag": lambda s, me: Attempt(
         "POST", "/api_keys/keys", {"name": "Key", "roles": [s.flagged_role]}
     ),
-    "a key that has more": lambda s, me: Attempt("POST", "/api_keys/keys", {"name": "Key", "roles": ["Grand"]}),
+    "a key that has more": lambda s, me: Attempt(
+        "POST", "/api_keys/keys", {"name": "Key", "roles": ["Grand"]}
+    ),
 }
 
 
@@ -146,8 +167,12 @@ async def test_what_an_admin_may_not_do_is_refused_and_a_super_admin_may(scenery
     admin, boss = office.tenant.admin, office.tenant.superadmin
     attempt = BEYOND_AN_ADMIN[name](scenery, admin)
     answer = await scenery.refuses(admin, attempt)
-    assert "requiredFeatures" not in answer.json(), "the route is open to admins: it is the guard that refuses"
-    secret = (await office.ask(admin, "POST", "/api_keys/keys", json={"name": "Key", "roles": ["admin"]})).json()
+    assert "requiredFeatures" not in answer.json(), (
+        "the route is open to admins: it is the guard that refuses"
+    )
+    secret = (
+        await office.ask(admin, "POST", "/api_keys/keys", json={"name": "Key", "roles": ["admin"]})
+    ).json()
     key = Person(admin.id, admin.email, admin.scope, {"x-api-key": secret["secret"]})
     await scenery.refuses(key, attempt)
     if attempt.body.get("id") != str(boss.id) and attempt.body.get("userId") != str(boss.id):
@@ -208,7 +233,9 @@ async def test_what_a_super_admin_did_an_admin_can_neither_undo_nor_redo(scenery
         ("auth.users.delete", lambda s: {"id": s.superadmin}),
     ],
 )
-async def test_a_batch_is_no_way_around(scenery: Scenery, command: str, body: Callable[[Scenery], Any]) -> None:
+async def test_a_batch_is_no_way_around(
+    scenery: Scenery, command: str, body: Callable[[Scenery], Any]
+) -> None:
     admin = scenery.office.tenant.admin
     step = {"command": command, "input": body(scenery)}
     await scenery.refuses(admin, Attempt("POST", "/commands/batch", {"commands": [step]}))
@@ -228,7 +255,10 @@ async def test_a_batch_cannot_build_in_steps_what_it_cannot_do_at_once(scenery: 
     clerk = await office.hire("auth.*", "dictionaries.view", "audit_logs.*")
     steps = [
         {"command": "auth.roles.create", "input": {"name": "Ladder"}},
-        {"command": "auth.role_acls.update", "input": {"roleId": scenery.plain_role, "features": ["customers.*"]}},
+        {
+            "command": "auth.role_acls.update",
+            "input": {"roleId": scenery.plain_role, "features": ["customers.*"]},
+        },
     ]
     await scenery.refuses(clerk, Attempt("POST", "/commands/batch", {"commands": steps}))
 
@@ -315,7 +345,9 @@ async def test_who_lost_the_feature_undoes_and_redoes_nothing(scenery: Scenery) 
     clerk = await office.person(await office.make_user([role]))
     attempt = {"roleId": scenery.plain_role, "features": ["customers.deals.manage"]}
     boss = office.tenant.superadmin
-    given = await office.ask(boss, "PUT", "/auth/roles/acl", json={"roleId": scenery.plain_role, "features": []})
+    given = await office.ask(
+        boss, "PUT", "/auth/roles/acl", json={"roleId": scenery.plain_role, "features": []}
+    )
     assert given.status_code == 200
     given = await office.ask(clerk, "PUT", "/auth/roles/acl", json=attempt)
     assert (await office.undo(clerk, given)).status_code == 200
@@ -390,7 +422,9 @@ async def test_who_is_bound_to_an_organization_stays_in_it(scenery: Scenery) -> 
         Attempt("POST", "/auth/users", person(scenery, organizationId=branch, roles=[local])),
         Attempt("PUT", "/auth/users", {"id": str(inside), "roles": [local]}),
         Attempt(
-            "PUT", "/auth/users/acl", {"userId": str(inside), "features": ["auth.*"], "organizations": [branch]}
+            "PUT",
+            "/auth/users/acl",
+            {"userId": str(inside), "features": ["auth.*"], "organizations": [branch]},
         ),
         Attempt("POST", "/api_keys/keys", {"name": "Key", "roles": [wide]}),
     ):

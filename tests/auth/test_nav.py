@@ -43,7 +43,9 @@ async def test_a_check_echoes_what_is_granted(office: Office) -> None:
     person = await office.hire("auth.*")
 
     async def check(*features: str) -> Any:
-        return (await office.ask(person, "POST", "/auth/feature-check", json={"features": list(features)})).json()
+        return (
+            await office.ask(person, "POST", "/auth/feature-check", json={"features": list(features)})
+        ).json()
 
     me = str(person.id)
     assert await check("auth.users.list", "directory.tenants.view") == {
@@ -117,7 +119,11 @@ async def test_an_admin_sees_settings_in_groups_and_in_sections(office: Office) 
     deals = customers["items"][3]
     assert "pageContext" not in deals
     assert [child["href"] for child in deals["children"]] == [
-        *("/backend/customers/deals/create", "/backend/customers/deals/map", "/backend/customers/deals/pipeline"),
+        *(
+            "/backend/customers/deals/create",
+            "/backend/customers/deals/map",
+            "/backend/customers/deals/pipeline",
+        ),
     ]
     sections = found["settingsSections"]
     assert [(s["id"], s["order"]) for s in sections][:6] == [
@@ -214,7 +220,9 @@ async def test_roles_and_people_arrange_their_menus(office: Office) -> None:
     ]
 
 
-async def test_the_brand_is_that_of_an_organization_one_may_see(office: Office, make_tenant: MakeTenant) -> None:
+async def test_the_brand_is_that_of_an_organization_one_may_see(
+    office: Office, make_tenant: MakeTenant
+) -> None:
     admin, other = office.tenant.admin, await make_tenant()
     home = str(office.tenant.organization_id)
     body = {"id": home, "logoUrl": "https://example.com/logo.png"}

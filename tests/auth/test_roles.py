@@ -60,7 +60,9 @@ async def test_pages_and_searches(office: Office) -> None:
     for name in ("100%_a", "100 b", "Other"):
         await office.make_role(name)
     admin = office.tenant.admin
-    assert [i["name"] for i in (await office.get(admin, "/auth/roles", search="100%_"))["items"]] == ["100%_a"]
+    assert [i["name"] for i in (await office.get(admin, "/auth/roles", search="100%_"))["items"]] == [
+        "100%_a"
+    ]
     second = await office.get(admin, "/auth/roles", page=2, pageSize=2)
     assert (len(second["items"]), second["total"], second["totalPages"]) == (2, 5, 3)
     assert (await office.get(admin, "/auth/roles", id=UNKNOWN))["total"] == 0

@@ -96,7 +96,9 @@ async def test_a_super_admin_sees_all_tenants_or_the_selected_one(
     other, boss = await make_tenant(), office.tenant.superadmin
     assert (await office.get(boss, "/auth/users", search=other.superadmin.email))["total"] == 1
     selected = {"cookie": f"om_selected_tenant={office.tenant.id}"}
-    answer = await office.ask(boss, "GET", "/auth/users", headers=selected, params={"search": other.superadmin.email})
+    answer = await office.ask(
+        boss, "GET", "/auth/users", headers=selected, params={"search": other.superadmin.email}
+    )
     assert answer.json()["total"] == 0
     answer = await office.ask(boss, "GET", "/auth/users", headers=selected)
     assert (answer.json()["total"], answer.json()["isSuperAdmin"]) == (3, True)
@@ -137,7 +139,9 @@ async def test_a_new_user_can_sign_in_and_undo_and_redo_keep_id_and_password(off
     assert (await login(office, body["email"])).status_code == 200
     assert [row["user_id"] for row in await office.rows("user_roles", user_id=id)] == [id]
     token = {"authorization": f"Bearer {first.json()['token']}"}
-    assert (await office.client.get("/auth/profile", headers=token)).status_code == 401, "no session is revived"
+    assert (await office.client.get("/auth/profile", headers=token)).status_code == 401, (
+        "no session is revived"
+    )
 
 
 async def test_no_password_reaches_the_log(office: Office) -> None:
@@ -156,7 +160,9 @@ async def test_no_password_reaches_the_log(office: Office) -> None:
     assert "argon2" not in text, "hashes are sealed"
     for field in ("snapshotAfter", "snapshotBefore", "changes"):
         listed = await office.get(admin, "/audit_logs/audit-logs/actions")
-        assert all(row["password_hash"] not in json.dumps(listed) for row in hashes if row["password_hash"]), field
+        assert all(
+            row["password_hash"] not in json.dumps(listed) for row in hashes if row["password_hash"]
+        ), field
 
 
 @pytest.mark.parametrize(
@@ -211,7 +217,9 @@ async def test_the_organization_must_be_ones_own(office: Office, make_tenant: Ma
     made = await office.ask(office.tenant.superadmin, "POST", "/auth/users", json=foreign)
     assert made.status_code == 201
     async with office.application.database.system() as connection:
-        place = await connection.fetchval("select tenant_id from users where id = $1", UUID(made.json()["id"]))
+        place = await connection.fetchval(
+            "select tenant_id from users where id = $1", UUID(made.json()["id"])
+        )
     assert place == other.id
 
 
@@ -394,9 +402,7 @@ async def test_an_invited_user_gets_a_letter_in_the_outbox(office: Office) -> No
 
 async def test_a_rehearsal_writes_nothing(office: Office) -> None:
     headers = {"x-backstep-dry-run": "true"}
-    answer = await office.ask(
-        office.tenant.admin, "POST", "/auth/users", json=draft(office), headers=headers
-    )
+    answer = await office.ask(office.tenant.admin, "POST", "/auth/users", json=draft(office), headers=headers)
     assert answer.json()["dryRun"] is True, answer.text
     assert "passwordHash" not in answer.text
     assert len(await office.rows("users")) == 3

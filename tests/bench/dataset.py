@@ -94,7 +94,9 @@ class Loader:
             return str(msgspec.json.decode(found))
         return str(found)
 
-    async def _token(self, bus: Bus, tenant_id: UUID, organization_id: UUID, user_id: UUID, email: str) -> str:
+    async def _token(
+        self, bus: Bus, tenant_id: UUID, organization_id: UUID, user_id: UUID, email: str
+    ) -> str:
         command = OpenSession(
             user_id=user_id, token_hash=self._keys.session_hash(new_session_token()), lifetime_seconds=28_800
         )
@@ -132,7 +134,9 @@ class Loader:
                 there = await admin.fetchval(
                     "select count(*) from dictionary_entries where tenant_id = $1", UUID(subject.tenant)
                 )
-                missing += [(subject, start, min(start + _CHUNK, size)) for start in range(there, size, _CHUNK)]
+                missing += [
+                    (subject, start, min(start + _CHUNK, size)) for start in range(there, size, _CHUNK)
+                ]
             if not missing:
                 return
             bulk = sum(end - start for _, start, end in missing) > 50_000
@@ -176,7 +180,11 @@ class Loader:
     async def _load_chunk(
         self, connection: asyncpg.Connection, subject: Subject, start: int, end: int
     ) -> None:
-        tenant, organization, dictionary = UUID(subject.tenant), UUID(subject.organization), UUID(subject.dictionary)
+        tenant, organization, dictionary = (
+            UUID(subject.tenant),
+            UUID(subject.organization),
+            UUID(subject.dictionary),
+        )
         projection = projection_of(ENTRY_TYPE)
         assert projection is not None, "the module declares it"
         chosen = "t.tenant_id = $1 and t.dictionary_id = $2 and t.position between $3 and $4"
@@ -185,7 +193,8 @@ class Loader:
             await connection.execute("select set_config('app.command_id', 'bench.load', true)")
             await connection.execute(_LOAD, tenant, organization, dictionary, start + 1, end)
             await connection.execute(
-                "insert into entity_index (tenant_id, entity_type, entity_id, organization_id, parent_id, doc, position,"
+                "insert into entity_index"
+                " (tenant_id, entity_type, entity_id, organization_id, parent_id, doc, position,"
                 " name_lc, created_at, updated_at, deleted_at, projection_version)"
                 f" select $1, '{ENTRY_TYPE}', d.id, d.organization_id, d.parent_id, d.doc, d.position, d.name_lc,"
                 f" d.created_at, d.updated_at, d.deleted_at, {projection.version} from ({fresh}) d",
@@ -207,7 +216,8 @@ class Loader:
     async def _count(self, admin: asyncpg.Connection, subject: Subject) -> None:
         await admin.execute(
             "insert into entity_counters (tenant_id, entity_type, organization_id, parent_id, n)"
-            " select $1, $2, $3, $4, count(*) from entity_index where tenant_id = $1 and entity_type = $2 and parent_id = $4"
+            " select $1, $2, $3, $4, count(*) from entity_index"
+            " where tenant_id = $1 and entity_type = $2 and parent_id = $4"
             " on conflict (tenant_id, entity_type, organization_id, parent_id) do update set n = excluded.n",
             UUID(subject.tenant),
             ENTRY_TYPE,

@@ -9,7 +9,8 @@ DICTIONARY_KEY = (
     "select key from dictionaries where tenant_id = $1 and id = $2 and organization_id = $3 and deleted_at is null"
 )
 INSERT = (
-    "insert into dictionary_entries as t (tenant_id, id, organization_id, dictionary_id, value, normalized_value, label,"
+    "insert into dictionary_entries as t"
+    " (tenant_id, id, organization_id, dictionary_id, value, normalized_value, label,"
     " color, icon, position, created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)"
     f" returning {_ENTRY}"
 )
@@ -111,7 +112,8 @@ select p.*, u.name, u.email, t.name as tenant_name, o.name as organization_name,
   left join users u on u.tenant_id = p.tenant_id and u.id = p.actor_user_id and u.deleted_at is null
   left join tenants t on t.tenant_id = p.tenant_id and t.id = p.tenant_id
   left join organizations o on o.tenant_id = p.tenant_id and o.id = p.organization_id
-  left join action_log_reversals v on v.tenant_id = p.tenant_id and v.log_id = p.id and p.history_action is distinct from 'undo'
+  left join action_log_reversals v on v.tenant_id = p.tenant_id and v.log_id = p.id
+   and p.history_action is distinct from 'undo'
   left join action_log_reversals w on w.tenant_id = v.tenant_id and w.log_id = v.reversed_by
  order by p.created_at desc, p.seq desc
 """

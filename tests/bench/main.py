@@ -46,10 +46,14 @@ def main(arguments: Sequence[str]) -> int:
     """Run the bench; 1 when any answer was an error. A missed target is reported, and fails nothing."""
     parser = argparse.ArgumentParser("backstep bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two short rounds, up to 100,000 entries")
-    parser.add_argument("--data", type=Path, help="keep and use this data directory (default: a new one, removed at the end)")
+    parser.add_argument(
+        "--data", type=Path, help="keep and use this data directory (default: a new one, removed at the end)"
+    )
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="file for the figures")
     parser.add_argument("--only", default="", help="parts, comma separated: floor, processes, growth, start")
-    parser.add_argument("--operations", default="", help=f"of the part floor, comma separated: {', '.join(WRITES + READS)}")
+    parser.add_argument(
+        "--operations", default="", help=f"of the part floor, comma separated: {', '.join(WRITES + READS)}"
+    )
     parser.add_argument("--rounds", type=int, help="rounds of each measurement")
     parser.add_argument("--seconds", type=float, help="length of a round")
     given = parser.parse_args(arguments)
@@ -130,7 +134,13 @@ def _measure(
     found: report.Report,
 ) -> None:
     tenants = [subjects[f"tenant{number}"] for number in range(TENANTS)]
-    bench.rounds([Case("warm up", one, "update", tenants, seconds=0.5), Case("warm up floor", floor, "update", tenants, seconds=0.5)], 1)
+    bench.rounds(
+        [
+            Case("warm up", one, "update", tenants, seconds=0.5),
+            Case("warm up floor", floor, "update", tenants, seconds=0.5),
+        ],
+        1,
+    )
     if plan.wants("floor"):
         _against_floor(plan, bench, tenants, one, floor, found)
     if plan.wants("processes"):
@@ -138,7 +148,9 @@ def _measure(
     if plan.wants("growth"):
         _growth(plan, bench, subjects, one, found)
     found.client_us = max(bench.figures(name).client_us for name in bench.samples)
-    found.targets.append(report.Target("resident memory of one process, MiB", 150, one.resident_mib(), most=True))
+    found.targets.append(
+        report.Target("resident memory of one process, MiB", 150, one.resident_mib(), most=True)
+    )
 
 
 def _against_floor(
@@ -190,7 +202,11 @@ def _growth(
 ) -> None:
     """Lists first: creating entries changes the sizes a little."""
     smallest, largest = plan.sizes[0], plan.sizes[-1]
-    for operation, name, page in (("list", "first page", 1), ("list", "page 1,000", PAGE), ("create", "create", 1)):
+    for operation, name, page in (
+        ("list", "first page", 1),
+        ("list", "page 1,000", PAGE),
+        ("create", "create", 1),
+    ):
         # The smallest has no page 1,000: there it is measured against its first.
         cases = {
             size: Case(
@@ -212,7 +228,12 @@ def _growth(
         }
     limits = {"first page": 1.5, "page 1,000": 5.0, "create": 1.5}
     found.targets += [
-        report.Target(f"{name} at {largest:,} entries, of {smallest:,}", limit, found.growth_ratios[name][f"{largest:,}"], most=True)
+        report.Target(
+            f"{name} at {largest:,} entries, of {smallest:,}",
+            limit,
+            found.growth_ratios[name][f"{largest:,}"],
+            most=True,
+        )
         for name, limit in limits.items()
     ]
 

@@ -62,7 +62,9 @@ class Comparison(Struct):
 class Bench:
     """Runs rounds of cases."""
 
-    def __init__(self, generator: Generator, database: Database, dsn: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, generator: Generator, database: Database, dsn: str, say: Callable[[str], None]
+    ) -> None:
         self._generator = generator
         self._database = database
         self._dsn = dsn
@@ -96,7 +98,10 @@ class Bench:
             self.errors.append(f"{case.name}: {result.errors} × {result.first_error}")
         elif not result.requests:
             self.errors.append(f"{case.name}: no answers")
-        sent = max(1.0, result.requests * (1 + job.warmup / result.seconds if not job.count and result.seconds else 1))
+        sent = max(
+            1.0,
+            result.requests * (1 + job.warmup / result.seconds if not job.count and result.seconds else 1),
+        )
         return Sample(result, (after[0] - before[0]) / sent * 1e6, (after[1] - before[1]) / sent * 1e6)
 
     def figures(self, name: str) -> Figures:

@@ -29,7 +29,11 @@ def free_port() -> int:
 
 def environment(**more: str) -> dict[str, str]:
     """The environment without settings of the developer's own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "DATABASE_URL", "PG"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith((PREFIX, "DATABASE_URL", "PG"))
+    }
     return kept | {"PYTHONPATH": str(ROOT)} | more
 
 
@@ -115,7 +119,9 @@ class Database:
     """The processes of the embedded PostgreSQL."""
 
     def __init__(self, data: Path) -> None:
-        self._postmaster = psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0]))
+        self._postmaster = psutil.Process(
+            int((data / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+        )
 
     def cpu_seconds(self) -> float:
         """Processor time that the server and all its living sessions have used so far."""

@@ -81,8 +81,12 @@ class Report(Struct):
         if self.memory_mib:
             console.print(f"Resident memory of a server process after the load: {self.memory_mib:.0f} MiB")
         if self.start_seconds:
-            console.print(f"Start to first answer: {', '.join(f'{found:.2f}' for found in self.start_seconds)} s")
-        console.print(f"The load generator itself costs {self.client_us:.0f} µs of processor time a request.\n")
+            console.print(
+                f"Start to first answer: {', '.join(f'{found:.2f}' for found in self.start_seconds)} s"
+            )
+        console.print(
+            f"The load generator itself costs {self.client_us:.0f} µs of processor time a request.\n"
+        )
         if self.targets:
             console.print(_targets(self.targets))
         for error in self.errors:
@@ -91,7 +95,11 @@ class Report(Struct):
 
 def machine() -> dict[str, Any]:
     """What it ran on, and how busy that was."""
-    return {"processors": os.cpu_count(), "python": platform.python_version(), "load_before": os.getloadavg()[0]}
+    return {
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "load_before": os.getloadavg()[0],
+    }
 
 
 def line(bench: Bench, operation: str, variant: str, ours: str, floor: str) -> Line:
@@ -100,7 +108,9 @@ def line(bench: Bench, operation: str, variant: str, ours: str, floor: str) -> L
 
 
 def _against_floor(lines: list[Line]) -> Table:
-    table = _table("Ours against the hand-written floor (median of the rounds; costs are processor time a request)")
+    table = _table(
+        "Ours against the hand-written floor (median of the rounds; costs are processor time a request)"
+    )
     for name in ("operation", "tenants"):
         table.add_column(name)
     for name in (

@@ -106,7 +106,9 @@ class Undo(Update):
     def next(self) -> bytes | None:  # type: ignore[override]  # runs out of tokens
         if not self._tokens:
             return None
-        return self.send("POST", "/audit_logs/audit-logs/actions/undo", f'{{"undoToken":"{self._tokens.pop()}"}}')
+        return self.send(
+            "POST", "/audit_logs/audit-logs/actions/undo", f'{{"undoToken":"{self._tokens.pop()}"}}'
+        )
 
 
 class List(Script):

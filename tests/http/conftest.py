@@ -197,7 +197,10 @@ def application(bus: Bus) -> SimpleNamespace:
     """What the operations find as `call.app`."""
     declare(Module("things", "Things"), [])
     return SimpleNamespace(
-        identity=Identity(), bus=bus, settings=SimpleNamespace(max_body_bytes=10_000, force_locale=None), probes={}
+        identity=Identity(),
+        bus=bus,
+        settings=SimpleNamespace(max_body_bytes=10_000, force_locale=None),
+        probes={},
     )
 
 

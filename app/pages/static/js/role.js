@@ -64,7 +64,10 @@ async function save({ features, organizations, isSuperAdmin }) {
   const body = { roleId: id, features, organizations };
   if (isSuperAdmin !== acl.isSuperAdmin) body.isSuperAdmin = isSuperAdmin;
   const answer = await change("PUT", "/auth/roles/acl", { updatedAt: acl.updatedAt, body, what: `The grants of “${role.name}”` });
-  return answer !== null;
+  if (answer === null) return false;
+  acl = await call("GET", "/auth/roles/acl", { query: { roleId: id } });
+  badges();
+  return true;
 }
 
 start();

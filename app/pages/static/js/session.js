@@ -24,21 +24,29 @@ function rememberedUsers() {
 async function load() {
   const profile = await call("GET", "/auth/profile");
   const id = profile.id ?? rememberedUsers()[profile.email.toLowerCase()] ?? null;
-  return { ...profile, id, organization: profile.organizationName ?? (await organizationFromHistory()) };
+  return { ...profile, id, organization: profile.organizationName ?? (await selectedOrganization()) };
 }
 
-/** The profile names no organization; the newest entry of the action log does. */
-async function organizationFromHistory() {
+/** The profile names no organization; the switcher knows the one that is worked in. */
+async function selectedOrganization() {
   const known = sessionStorage.getItem("backstep.organization");
   if (known) return known;
   try {
-    const { items } = await call("GET", "/audit_logs/audit-logs/actions", { query: { limit: 1 } });
-    const name = items[0]?.organizationName ?? items[0]?.tenantName ?? "";
-    if (name) sessionStorage.setItem("backstep.organization", name);
-    return name;
+    const { items, selectedId, tenants, tenantId } = await call("GET", "/directory/organization-switcher");
+    const named = within(items, selectedId) ?? tenants.find(({ id }) => id === tenantId) ?? items[0];
+    if (named) sessionStorage.setItem("backstep.organization", named.name);
+    return named?.name ?? "";
   } catch {
     return "";
   }
+}
+
+function within(nodes, id) {
+  for (const node of nodes) {
+    const found = node.id === id ? node : within(node.children, id);
+    if (found) return found;
+  }
+  return null;
 }
 
 let loading = null;

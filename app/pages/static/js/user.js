@@ -121,7 +121,10 @@ async function save(value) {
   }
   const answer = await put(value);
   if (answer?.sanitized) toast("Some grants were left out: only a super admin can give them.", { kind: "bad" });
-  return answer !== null;
+  if (answer === null) return false;
+  acl = await call("GET", "/auth/users/acl", { query: { userId: id } });
+  isStarting = false;
+  return true;
 }
 
 start();
