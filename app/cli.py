@@ -218,6 +218,16 @@ def retry_mail(ids: tuple[UUID, ...], everything: bool, data: Path | None) -> No
 
 
 @cli.command()
+def commands() -> None:
+    """Print the table of all commands (docs/commands.md)."""
+    from app.catalogue import markdown
+    from app.main import load_parts
+
+    load_parts()
+    click.echo(markdown(), nl=False)
+
+
+@cli.command()
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; else standard output."
 )

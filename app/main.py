@@ -17,7 +17,7 @@ from app.http import MODULES
 from app.http.errors import EXCEPTION_HANDLERS
 from app.http.identity import Identity
 from app.http.middleware import install
-from app.http.operation import handlers, operations_of
+from app.http.operation import check_commands, handlers, operations_of
 from app.http.system import Probe, age_probe, database_probe, migration_probe
 from app.jobs.access_log import AccessLog
 from app.jobs.relay import Relay
@@ -165,6 +165,7 @@ def create_app(settings: Settings | None = None, application: Application | None
     operations = [
         item for name in MODULES for item in operations_of(import_module(f"app.http.{name}").__name__)
     ]
+    check_commands(operations)
     app = Litestar(
         route_handlers=[*handlers(operations), *page_handlers(settings)],
         exception_handlers=EXCEPTION_HANDLERS,

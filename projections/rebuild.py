@@ -170,7 +170,8 @@ async def differences(connection: Any, tenant_id: UUID, key: bytes) -> list[Diff
         counted = await connection.fetch(
             f"select coalesce(k.parent_id, c.parent_id) as id from ({_COUNT}) c"
             " full join (select * from entity_counters where tenant_id = $1 and entity_type = $2) k"
-            " on c.organization_id = k.organization_id and c.parent_id = k.parent_id where coalesce(k.n, 0) <> coalesce(c.n, 0)",
+            " on c.organization_id = k.organization_id and c.parent_id = k.parent_id"
+            " where coalesce(k.n, 0) <> coalesce(c.n, 0)",
             tenant_id,
             projection.entity_type,
         )

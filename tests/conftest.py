@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
-from litestar import Request
+from litestar import Litestar, Request
 from msgspec import Struct
 
 from app.database import Database, Target
@@ -88,11 +88,16 @@ def database(application: Application) -> Database:
     return application.database
 
 
+@pytest.fixture(scope="session")
+def asgi(application: Application, settings: Settings) -> Litestar:
+    """The ASGI application, made once: it keeps nothing of a request."""
+    return create_app(settings, application)
+
+
 @pytest.fixture
-async def client(application: Application, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def client(asgi: Litestar) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application over ASGI, signed in as nobody."""
-    app = create_app(settings, application)
-    transport = httpx.ASGITransport(app)
+    transport = httpx.ASGITransport(asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://backstep.test") as made:
         yield made
 

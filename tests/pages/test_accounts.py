@@ -185,13 +185,13 @@ async def test_a_feature_brings_along_what_it_needs_and_wildcards_are_shown(visi
     visit.check()
 
 
-async def test_a_user_gets_grants_of_its_own_and_goes_back_to_those_of_the_roles(visit):
+async def test_a_user_gets_own_grants_and_goes_back_to_those_of_the_roles(visit):
     page = await visit.sign_in()
     email = await make_user(visit, "employee")
     [user] = (await visit.api("GET", f"/auth/users?search={email}"))["items"]
     await page.goto(f"{visit.url}/backend/users/{user['id']}")
     await expect(page.get_by_label(re.compile("^View dashboard"))).to_be_disabled()
-    await page.get_by_label(re.compile("Grants of its own")).check()
+    await page.get_by_label(re.compile("Grants of their own")).check()
     await page.get_by_label(re.compile("^View dashboard")).uncheck()
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator(".save-bar")).to_be_hidden()

@@ -2,6 +2,7 @@
 import { isWithin } from "./organization-tree.js";
 
 const EDGE = 70; // pixels from the edge of the window in which it scrolls
+const BAR = 58; // height of the bar above the page
 const STEP = 12;
 
 /**
@@ -27,8 +28,8 @@ export function draggable(tree, top, { moved }) {
   }
 
   function follow({ clientX, clientY }) {
-    if (clientY < EDGE + 60) scrollBy(0, -STEP);
-    else if (clientY > innerHeight - EDGE) scrollBy(0, STEP);
+    if (clientY > innerHeight - EDGE) scrollBy(0, STEP);
+    else if (clientY < EDGE + BAR && drag.target !== top) scrollBy(0, -STEP);
     aim(document.elementFromPoint(clientX, clientY)?.closest("[role=treeitem], [data-top]") ?? null);
   }
 

@@ -17,7 +17,7 @@ function shared(user, organizations, roles) {
     { name: "email", label: "Email", type: "email", required: true, maxLength: 320, value: user.email ?? "" },
     { name: "organizationId", label: "Organization", type: "select", required: true, options: organizations, value: user.organizationId },
   ];
-  if (roles) fields.push({ name: "roles", label: "Roles", type: "choices", options: roles, value: user.roleIds, none: "There are no roles yet.", hint: "What a user may do comes from the roles, unless the user has grants of its own." });
+  if (roles) fields.push({ name: "roles", label: "Roles", type: "choices", options: roles, value: user.roleIds, none: "There are no roles yet.", hint: "What a user may do comes from the roles, unless the user has grants of their own." });
   return fields;
 }
 

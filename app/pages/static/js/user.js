@@ -67,7 +67,7 @@ function source() {
     h("span", {}, h("strong", {}, label), h("small.field-hint", {}, text)));
   fill(byId("source"),
     option("roles", "Grants of the roles", user.roles.length ? `Whatever ${user.roles.join(" and ")} may do.` : "The user has no role, and so may do nothing."),
-    option("own", "Grants of its own", "The list below counts alone; what the roles grant is ignored."));
+    option("own", "Grants of their own", "The list below counts alone; what the roles grant is ignored."));
   byId("source").hidden = byId("editor").hidden = false;
 }
 
