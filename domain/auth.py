@@ -185,7 +185,7 @@ USER = Resource(
     event="auth.user",
     hidden=_GONE | {"email_hash"},
     secret=frozenset({"password_hash"}),
-    conflicts={"users_email": "This e-mail address is already in use"},
+    conflicts={"users_email": "This email is already in use"},
 )
 ROLE = Resource(
     roles,

@@ -49,7 +49,7 @@ def _item(row: asyncpg.Record, actor: UUID) -> dict[str, Any]:
 def _images(changes: list[dict[str, Any]]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     change = next((c for c in changes if c["t"] in ("dictionary_entries", "dictionaries")), changes[0])
     kept, derived = change.get("u") or {}, change.get("x") or {}
-    sides = []
+    sides: list[dict[str, Any] | None] = []
     for side in ("b", "a"):
         if side not in change:
             sides.append(None)

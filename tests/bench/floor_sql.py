@@ -6,7 +6,8 @@ _ENTRY = (
 )
 
 DICTIONARY_KEY = (
-    "select key from dictionaries where tenant_id = $1 and id = $2 and organization_id = $3 and deleted_at is null"
+    "select key from dictionaries"
+    " where tenant_id = $1 and id = $2 and organization_id = $3 and deleted_at is null"
 )
 INSERT = (
     "insert into dictionary_entries as t"

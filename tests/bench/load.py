@@ -22,7 +22,10 @@ ROOM_SECONDS = 60.0
 
 
 class Job(Struct):
-    """What to send: `operation` names a script; `seconds` or `count` ends the measured part, whichever is first."""
+    """What to send: `operation` names a script; `seconds` or `count` ends the measured part, whichever is first.
+
+    `prepare`: only make what the operation works on, for the job that comes next.
+    """
 
     port: int
     operation: str
@@ -32,6 +35,7 @@ class Job(Struct):
     warmup: float = 0.3
     count: int = 0
     page: int = 1
+    prepare: bool = False
 
 
 class Result(Struct):
@@ -104,35 +108,40 @@ class Run:
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        self._pairs: list[tuple[Wire, Script]] = []
         self._latencies: list[float] = []
         self._errors: list[str] = []
         self._begin = 0.0
         self._end = 0.0
         self._sent = 0
 
-    async def __call__(self) -> Result:
-        """Prepare on all connections, warm up, measure."""
+    async def prepare(self) -> Result:
+        """Open the connections, and make what the operation needs."""
         job, loop = self._job, asyncio.get_running_loop()
-        wires, scripts = [], []
         for n in range(job.connections):
             _, wire = await loop.create_connection(Wire, "127.0.0.1", job.port)
-            wires.append(wire)
-            scripts.append(script_of(job.operation)(self._share(n), job.page, random.Random()))
-        pairs = list(zip(wires, scripts, strict=True))
-        await asyncio.gather(*(self._prepare(wire, script) for wire, script in pairs))
+            self._pairs.append((wire, script_of(job.operation)(self._share(n), job.page, random.Random())))
+        await asyncio.gather(*(self._prepare(wire, script) for wire, script in self._pairs))
+        return self._result(0.0, 0.0)
+
+    async def measure(self) -> Result:
+        """Warm up and measure."""
+        job = self._job
         self._begin = perf_counter() + (job.warmup if not job.count else 0)
         self._end = self._begin + job.seconds
         cost = resource.getrusage(resource.RUSAGE_SELF)
         started = perf_counter()
-        await asyncio.gather(*(self._measure(wire, script) for wire, script in pairs))
+        await asyncio.gather(*(self._measure(wire, script) for wire, script in self._pairs))
         ended = perf_counter()
         used = resource.getrusage(resource.RUSAGE_SELF)
-        for wire in wires:
+        for wire, _ in self._pairs:
             wire.close()
         window = min(ended, self._end) - self._begin
-        found = sorted(self._latencies)
         cpu = used.ru_utime + used.ru_stime - cost.ru_utime - cost.ru_stime
-        share = cpu * window / (ended - started) if ended > started else cpu
+        return self._result(window, cpu * window / (ended - started) if ended > started else cpu)
+
+    def _result(self, window: float, cpu: float) -> Result:
+        found = sorted(self._latencies)
         return Result(
             requests=len(found),
             seconds=window,
@@ -140,7 +149,7 @@ class Run:
             p95=_at(found, 0.95) * 1000,
             errors=len(self._errors),
             first_error=self._errors[0] if self._errors else "",
-            client_us=share / max(1, len(found)) * 1e6,
+            client_us=cpu / max(1, len(found)) * 1e6,
         )
 
     def _share(self, n: int) -> Subject:
@@ -188,11 +197,19 @@ def _at(found: list[float], part: float) -> float:
 
 async def serve(lines: Callable[[], str]) -> None:
     """Run jobs until standard input ends."""
+    prepared: Run | None = None
     while line := await asyncio.to_thread(lines):
         job = msgspec.json.decode(line, type=Job)
         try:
-            result = await asyncio.wait_for(Run(job)(), job.seconds * 3 + ROOM_SECONDS)
+            async with asyncio.timeout(job.seconds * 2 + ROOM_SECONDS):
+                if prepared is None:
+                    prepared = Run(job)
+                    result = await prepared.prepare()
+                if not job.prepare:
+                    run, prepared = prepared, None
+                    result = await run.measure()
         except (OSError, TimeoutError) as error:
+            prepared = None
             result = Result(0, 0, 0, 0, 1, f"{type(error).__name__}: {error}", 0)
         sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
         sys.stdout.flush()

@@ -136,8 +136,8 @@ def _measure(
     tenants = [subjects[f"tenant{number}"] for number in range(TENANTS)]
     bench.rounds(
         [
-            Case("warm up", one, "update", tenants, seconds=0.5),
-            Case("warm up floor", floor, "update", tenants, seconds=0.5),
+            Case("warm up", one, "update", tenants, seconds=1.0),
+            Case("warm up floor", floor, "update", tenants, seconds=1.0),
         ],
         1,
     )

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
 from tests.bench.load import Job, Result
@@ -80,8 +81,6 @@ class Bench:
         self._say("  ".join(f"{case.name}: {self.figures(case.name).rate:.0f}/s" for case in cases))
 
     def _once(self, case: Case) -> Sample:
-        asyncio.run(_drained(self._dsn))
-        before = case.server.cpu_seconds(), self._database.cpu_seconds()
         job = Job(
             port=case.server.port,
             operation=case.operation,
@@ -92,17 +91,23 @@ class Bench:
             warmup=min(0.3, case.seconds / 5),
             page=case.page,
         )
+        self._note(case, self._generator.run(msgspec.structs.replace(job, prepare=True)))
+        asyncio.run(_drained(self._dsn))
+        before = case.server.cpu_seconds(), self._database.cpu_seconds()
         result = self._generator.run(job)
         after = case.server.cpu_seconds(), self._database.cpu_seconds()
-        if result.errors:
-            self.errors.append(f"{case.name}: {result.errors} × {result.first_error}")
-        elif not result.requests:
+        self._note(case, result)
+        if not result.requests:
             self.errors.append(f"{case.name}: no answers")
-        sent = max(
-            1.0,
-            result.requests * (1 + job.warmup / result.seconds if not job.count and result.seconds else 1),
+        all_requests = result.requests * (
+            1 if job.count or not result.seconds else 1 + job.warmup / result.seconds
         )
-        return Sample(result, (after[0] - before[0]) / sent * 1e6, (after[1] - before[1]) / sent * 1e6)
+        share = 1e6 / max(1.0, all_requests)
+        return Sample(result, (after[0] - before[0]) * share, (after[1] - before[1]) * share)
+
+    def _note(self, case: Case, result: Result) -> None:
+        if result.errors:
+            self.errors.append(f"{case.name}: {result.errors} answers like {result.first_error}")
 
     def figures(self, name: str) -> Figures:
         """The medians of a case."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET, Struct, UnsetType
 
+from domain.i18n import translate
 from domain.pages import (
     ACCOUNT,
     CHANGE_PASSWORD,
@@ -13,7 +14,6 @@ from domain.pages import (
     SECTION_ORDER,
     Group,
     Page,
-    in_language,
 )
 from domain.scope import Scope
 from domain.sidebar import SidebarSettings
@@ -99,7 +99,7 @@ def groups_of(pages: Iterable[Page], language: str) -> list[NavGroup]:
         found.setdefault(page.group.key, (page.group, []))[1].append(Node(page))
     made: list[tuple[tuple[int, int, str], NavGroup]] = []
     for key, (group, nodes) in found.items():
-        name = in_language(group.name, language)
+        name = translate(group.name, language)
         fixed = GROUP_ORDER.index(key) if key in GROUP_ORDER else len(GROUP_ORDER)
         rank = (fixed, min(node.place for node in nodes), name)
         items = [_item(node, language) for node in _sorted(_nested(nodes), language)]
@@ -119,12 +119,12 @@ def _nested(nodes: Sequence[Node]) -> list[Node]:
 
 
 def _sorted(nodes: Iterable[Node], language: str) -> list[Node]:
-    return sorted(nodes, key=lambda node: (node.place, in_language(node.page.title, language)))
+    return sorted(nodes, key=lambda node: (node.place, translate(node.page.title, language)))
 
 
 def _item(node: Node, language: str) -> NavItem:
     page = node.page
-    title = in_language(page.title, language)
+    title = translate(page.title, language)
     children = [_item(child, language) for child in _sorted(node.children, language)]
     return NavItem(
         id=page.href,
@@ -153,7 +153,7 @@ def _section(group: Group, nodes: Sequence[Node], language: str) -> Section:
     id = section_id(group.key)
     return Section(
         id=id,
-        label=in_language(group.name, language),
+        label=translate(group.name, language),
         label_key=group.key,
         order=SECTION_ORDER.get(id, _UNKNOWN_SECTION),
         items=_section_items(_nested(nodes), language),
@@ -170,7 +170,7 @@ def _section_items(nodes: Iterable[Node], language: str) -> list[SectionItem]:
     items = [
         SectionItem(
             id=node.page.href.lstrip("/").replace("/", "-"),
-            label=in_language(node.page.title, language),
+            label=translate(node.page.title, language),
             href=node.page.href,
             order=_ITEM_ORDER if node.page.order is None else node.page.order,
             icon_name=node.page.icon,
@@ -202,8 +202,8 @@ def _hrefs(items: Iterable[SectionItem]) -> Iterable[str]:
 def profile_sections(language: str) -> list[Section]:
     """The one section about the own account."""
     href = "/backend/profile/change-password"
-    item = SectionItem("change-password", in_language(CHANGE_PASSWORD, language), href, 1)
-    return [Section("account", in_language(ACCOUNT, language), [item], 1, "profile.sections.account")]
+    item = SectionItem("change-password", translate(CHANGE_PASSWORD, language), href, 1)
+    return [Section("account", translate(ACCOUNT, language), [item], 1, "profile.sections.account")]
 
 
 def arranged(groups: list[NavGroup], settings: SidebarSettings, *, as_default: bool) -> list[NavGroup]:
