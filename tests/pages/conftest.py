@@ -25,6 +25,20 @@ from playwright.async_api import (
 
 from scripts.screenshots import server as demo_server
 
+PASSWORD = "Secret-1"
+"""The password of everybody whom a story makes."""
+
+
+def unique(name: str) -> str:
+    """A name that nothing else has."""
+    return f"{name}-{uuid4().hex[:8]}"
+
+
+async def undo(page: Page) -> None:
+    """Take the last change back by its message, and wait until that is done."""
+    await page.locator(".toast").get_by_role("button", name="Undo").click()
+    await expect(page.locator(".toast").last).to_contain_text("Undone")
+
 
 @dataclass
 class Visit:
@@ -83,6 +97,18 @@ class Visit:
     async def entries(self, dictionary_id: str) -> list[dict[str, Any]]:
         """The entries of a dictionary, as the API has them."""
         return list((await self.api("GET", f"/dictionaries/{dictionary_id}/entries"))["items"])
+
+    async def organization_id(self) -> str:
+        """The id of the tenant's first organization."""
+        return str((await self.api("GET", "/directory/organizations"))["items"][0]["id"])
+
+    async def make_user(self, *roles: str) -> str:
+        """A new user with these roles, who signs in with PASSWORD; the e-mail address."""
+        email = f"{unique('story')}@example.com"
+        place = await self.organization_id()
+        body = {"email": email, "password": PASSWORD, "organizationId": place, "roles": list(roles)}
+        await self.api("POST", "/auth/users", body)
+        return email
 
     def check(self) -> None:
         """Nothing went wrong, and nobody else was asked for anything."""

@@ -6,44 +6,17 @@ from email import message_from_bytes
 from email.message import Message
 from email.policy import default
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-if TYPE_CHECKING:
-    from tests.pages.conftest import Visit
+from tests.pages.conftest import PASSWORD, Visit, undo, unique
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120), pytest.mark.xdist_group("pages")]
-
-PASSWORD = "Secret-1"
-
-
-def unique(name: str) -> str:
-    return f"{name}-{uuid4().hex[:8]}"
-
-
-async def organization_id(visit: "Visit") -> str:
-    return str((await visit.api("GET", "/directory/organizations"))["items"][0]["id"])
-
-
-async def make_user(visit: "Visit", *roles: str) -> str:
-    """A new user with a password and these roles; the e-mail address."""
-    email = f"{unique('story')}@example.com"
-    place = await organization_id(visit)
-    body = {"email": email, "password": PASSWORD, "organizationId": place, "roles": list(roles)}
-    await visit.api("POST", "/auth/users", body)
-    return email
 
 
 def row(page: Page, text: str) -> Locator:
     return page.locator("tr.row").filter(has_text=text)
-
-
-async def undo(page: Page) -> None:
-    await page.locator(".toast").get_by_role("button", name="Undo").click()
-    await expect(page.locator(".toast").last).to_contain_text("Undone")
 
 
 async def test_a_user_is_created_edited_and_deleted_and_each_is_undone(visit):
@@ -96,7 +69,7 @@ async def test_a_user_is_created_edited_and_deleted_and_each_is_undone(visit):
 
 async def test_users_are_searched_and_filtered_and_the_address_keeps_it(visit):
     page = await visit.sign_in()
-    email = await make_user(visit, "employee")
+    email = await visit.make_user("employee")
     await page.goto(f"{visit.url}/backend/users")
     await page.get_by_label("Search users").fill(email)
     await expect(page.locator("tr.row")).to_have_count(1)
@@ -123,7 +96,7 @@ async def test_what_a_role_grants_is_refused_then_allowed(visit, other):
     await expect(page.get_by_role("heading", level=1)).to_have_text(name)
 
     # And somebody who has it
-    email = await make_user(visit, name)
+    email = await visit.make_user(name)
     reader = await other.sign_in(email, PASSWORD)
     await expect(reader.get_by_role("button", name="Administration")).to_be_hidden()
     await reader.goto(f"{other.url}/backend/dictionaries")
@@ -181,13 +154,13 @@ async def test_a_feature_brings_along_what_it_needs_and_wildcards_are_shown(visi
         "directory.organizations.view",
         "api_keys.*",
     }
-    assert stored["organizations"] == [await organization_id(visit)]
+    assert stored["organizations"] == [await visit.organization_id()]
     visit.check()
 
 
 async def test_a_user_gets_own_grants_and_goes_back_to_those_of_the_roles(visit):
     page = await visit.sign_in()
-    email = await make_user(visit, "employee")
+    email = await visit.make_user("employee")
     [user] = (await visit.api("GET", f"/auth/users?search={email}"))["items"]
     await page.goto(f"{visit.url}/backend/users/{user['id']}")
     await expect(page.get_by_label(re.compile("^View dashboard"))).to_be_disabled()
@@ -204,107 +177,6 @@ async def test_a_user_gets_own_grants_and_goes_back_to_those_of_the_roles(visit)
     await page.get_by_role("button", name="Use the roles’ grants").click()
     await expect(page.get_by_label(re.compile("^View dashboard"))).to_be_disabled()
     assert not (await visit.api("GET", f"/auth/users/acl?userId={user['id']}"))["hasCustomAcl"]
-    visit.check()
-
-
-async def make_branch(visit: "Visit") -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A new organization below the first one, with three children: `<name> a`, `b` and `c`."""
-    name = unique("Branch")
-    root = {"name": name, "parentId": await organization_id(visit)}
-    root["id"] = (await visit.api("POST", "/directory/organizations", root))["id"]
-    children = []
-    for letter in "abc":
-        child = {"name": f"{name} {letter}", "parentId": root["id"]}
-        child["id"] = (await visit.api("POST", "/directory/organizations", child))["id"]
-        children.append(child)
-    return root, children
-
-
-async def parent_of(visit: "Visit", organization: dict[str, Any]) -> str | None:
-    found = await visit.api("GET", f"/directory/organizations?view=manage&ids={organization['id']}")
-    parent = found["items"][0]["parentId"]
-    return None if parent is None else str(parent)
-
-
-async def test_an_organization_is_moved_by_keyboard_and_by_drag_and_undone(visit):
-    page = await visit.sign_in()
-    root, [a, b, c] = await make_branch(visit)
-    await page.goto(f"{visit.url}/backend/organizations")
-
-    # When b is moved below the one above it by keyboard, and out again
-    line = page.get_by_role("treeitem", name=b["name"])
-    await line.focus()
-    await page.keyboard.press("Alt+ArrowRight")
-    await expect(line).to_have_attribute("aria-level", "4")
-    await expect(line).to_be_focused()
-    assert await parent_of(visit, b) == a["id"]
-    await page.keyboard.press("Alt+ArrowLeft")
-    await expect(line).to_have_attribute("aria-level", "3")
-    assert await parent_of(visit, b) == root["id"]
-    await undo(page)
-    await expect(line).to_have_attribute("aria-level", "4")
-
-    # When c is dragged onto a
-    grip = page.get_by_role("treeitem", name=c["name"]).locator(".grip")
-    await grip.scroll_into_view_if_needed()
-    start = await grip.bounding_box()
-    target = await page.get_by_role("treeitem", name=a["name"]).bounding_box()
-    assert start is not None
-    assert target is not None
-    await page.mouse.move(start["x"] + 8, start["y"] + 12)
-    await page.mouse.down()
-    await page.mouse.move(target["x"] + 200, target["y"] + 20, steps=6)
-    await page.mouse.up()
-
-    # Then it is below a, and Undo takes it back
-    dragged = page.get_by_role("treeitem", name=c["name"])
-    await expect(dragged).to_have_attribute("aria-level", "4")
-    assert await parent_of(visit, c) == a["id"]
-    await undo(page)
-    await expect(dragged).to_have_attribute("aria-level", "3")
-    assert await parent_of(visit, c) == root["id"]
-    visit.check()
-
-
-async def test_an_organization_is_made_renamed_switched_off_moved_and_deleted(visit):
-    page = await visit.sign_in()
-    root, [a, *_] = await make_branch(visit)
-    await page.goto(f"{visit.url}/backend/organizations")
-    line = page.get_by_role("treeitem", name=a["name"])
-    name = f"{root['name']} new"
-
-    async def choose(action: str) -> None:
-        await line.get_by_role("button", name="Actions for").click()
-        await page.get_by_role("button", name=action).click()
-
-    dialog = page.get_by_role("dialog")
-    await choose("Add below…")
-    await dialog.get_by_label("Name", exact=True).fill(name)
-    await dialog.get_by_role("button", name="Create organization").click()
-    await expect(page.get_by_role("treeitem", name=name)).to_be_focused()
-
-    await choose("Edit…")
-    await dialog.get_by_label("Short name").fill("no good")
-    await dialog.get_by_role("button", name="Save").click()
-    await expect(dialog.get_by_text("Letters, digits, - and _.").last).to_be_visible()
-    await dialog.get_by_label("Short name").fill("fine")
-    await dialog.get_by_role("button", name="Save").click()
-    await expect(line.locator(".branch-slug")).to_have_text(re.compile("^fine"))
-
-    await choose("Deactivate")
-    await expect(line.get_by_text("Inactive")).to_be_visible()
-    await choose("Move…")
-    await dialog.get_by_label("Belongs to").select_option("")
-    await dialog.get_by_role("button", name="Move").click()
-    await expect(line).to_have_attribute("aria-level", "1")
-
-    await choose("Delete")
-    await expect(dialog).to_contain_text("will move up to the top level")
-    await dialog.get_by_role("button", name="Delete").click()
-    await expect(line).to_have_count(0)
-    await undo(page)
-    await expect(line).to_have_attribute("aria-level", "1")
-    await expect(page.get_by_role("treeitem", name=name)).to_have_attribute("aria-level", "2")
     visit.check()
 
 
@@ -335,7 +207,7 @@ async def test_an_api_key_is_shown_once_works_and_is_revoked(visit):
     visit.check()
 
 
-async def status_with_key(visit: "Visit", secret: str) -> int:
+async def status_with_key(visit: Visit, secret: str) -> int:
     """What a call with this key and without a session gets."""
     context = await visit.context.browser.new_context()  # type: ignore[union-attr]
     answer = await context.request.get(f"{visit.url}/api/dictionaries", headers={"x-api-key": secret})
@@ -345,7 +217,7 @@ async def status_with_key(visit: "Visit", secret: str) -> int:
 
 async def test_the_own_password_is_changed_and_other_sessions_end(visit, other):
     administrator = await visit.sign_in()
-    email = await make_user(visit, "employee")
+    email = await visit.make_user("employee")
     await administrator.close()
     await visit.context.clear_cookies()
     elsewhere = await other.sign_in(email, PASSWORD)
@@ -379,7 +251,7 @@ async def test_the_own_password_is_changed_and_other_sessions_end(visit, other):
 
 async def test_a_forgotten_password_is_set_by_the_mailed_link(visit, other):
     await other.sign_in()
-    email = await make_user(other, "employee")
+    email = await other.make_user("employee")
     page = await visit.open("/login")
     await page.get_by_role("link", name="Forgot password?").click()
     await page.get_by_label("Email").fill(email)

@@ -29,9 +29,13 @@ async def browser() -> AsyncIterator[httpx.AsyncClient]:
 SIGNED_IN = {"cookie": "auth_token=anything"}
 
 
-@pytest.mark.parametrize(
-    "path", ["/backend/activity", "/backend/dictionaries", "/backend/dictionaries/1", "/backend/explorer"]
+PATHS = (
+    *("activity", "dictionaries", "dictionaries/1", "explorer", "users", "users/1", "roles", "roles/1"),
+    *("organizations", "api-keys", "account"),
 )
+
+
+@pytest.mark.parametrize("path", [*(f"/backend/{path}" for path in PATHS), "/reset", "/reset/abcdefghij"])
 async def test_a_page_is_a_shell_that_allows_its_own_files_only(
     browser: httpx.AsyncClient, path: str
 ) -> None:
