@@ -42,7 +42,8 @@ def postgres() -> Iterator[str]:
     )  # pytest closes its own folder to PostgreSQL's account
     with embedded(folder) as dsn:
         yield dsn
-    shutil.rmtree(folder, ignore_errors=True)
+    if not (folder / "postgres" / "postmaster.pid").exists():  # another test process may still use the server
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +70,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of the application under test; sign-in is not rate limited."""
     data: Path = tmp_path_factory.mktemp("data")
     return Settings.read(
-        data=data, secret=SECRET, rate_limit_enabled=False, log_level="error", access_log_blocking=True
+        data=data, secret=SECRET, rate_limit_enabled=False, log_level="info", access_log_blocking=True
     )
 
 

@@ -68,7 +68,9 @@ async def work(client: httpx.AsyncClient, book: Book, chance: random.Random) -> 
             before = book.known[id]
             assert before is not None
             after: Entry = (
-                None if kind == "delete" else {**before, "label": f"label {number}", "position": number}
+                None
+                if kind == "delete"
+                else {**before, "label": f"label {number} {chance.random()}", "position": number}
             )
             book.pending = id, after
             body = None if after is None else {"label": after["label"], "position": number}

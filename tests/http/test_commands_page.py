@@ -18,6 +18,8 @@ def test_an_operation_that_may_change_something_names_its_command() -> None:
     operations = all_operations()
     check_commands(operations)
     writing = next(item for item in operations if item.method != "GET" and item.commands)
-    nameless = type(writing)(**{name: getattr(writing, name) for name in writing.__struct_fields__} | {"commands": ()})
+    nameless = type(writing)(
+        **{name: getattr(writing, name) for name in writing.__struct_fields__} | {"commands": ()}
+    )
     with pytest.raises(RuntimeError, match="declares no command"):
         check_commands([nameless])

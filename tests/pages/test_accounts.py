@@ -173,7 +173,7 @@ async def test_a_user_gets_own_grants_and_goes_back_to_those_of_the_roles(visit)
     assert "dashboards.view" not in own["features"]
     assert "dictionaries.view" in own["features"]
 
-    await page.get_by_label(re.compile("Grants of the roles")).check()
+    await page.get_by_label(re.compile("Grants of the roles")).click()
     await page.get_by_role("button", name="Use the roles’ grants").click()
     await expect(page.get_by_label(re.compile("^View dashboard"))).to_be_disabled()
     assert not (await visit.api("GET", f"/auth/users/acl?userId={user['id']}"))["hasCustomAcl"]
