@@ -15,7 +15,7 @@ TESTS ?=
 # Set to 1 when the tests have just run, so that `make check` leaves them out
 TESTED ?=
 
-.PHONY: help setup run test check bench lock format clean chromium openapi
+.PHONY: help setup run test check bench lock format clean chromium redis openapi
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ $(STAMP): requirements.txt pyproject.toml tools/setup.sh
 run: $(STAMP) ## Start the server with demo data
 	@exec $(BIN)/backstep serve --demo $(SERVE)
 
-test: $(STAMP) chromium ## Run all tests, those in a browser too
+test: $(STAMP) chromium redis ## Run all tests, those in a browser too
 	@CHROMIUM="$$(bash tools/chromium.sh)" $(BIN)/python -m pytest $(TESTS)
 
 check: $(STAMP) ## Format, lint, types, import contract, tests, OpenAPI conformance
@@ -61,6 +61,9 @@ format: $(STAMP) ## Format the code and fix what the linter can fix
 
 chromium:
 	@bash tools/chromium.sh >/dev/null
+
+redis:
+	@bash tools/redis.sh
 
 clean: ## Remove what was built; the data in var/ stays
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bench.json

@@ -1,12 +1,15 @@
 """How often one may try (contract: auth.md section 6)."""
 
-from collections.abc import Callable
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from litestar import Request
+from pydantic import SecretStr
 
 from app.main import Application
 from app.rate_limit import RateLimits, Rule, client_address
@@ -131,6 +134,41 @@ async def test_a_broken_store_locks_nobody_out(tmp_path: Path) -> None:
     limits._storage = None  # type: ignore[assignment]
     for _ in range(3):
         await limits.hit(Rule("TEST", 1, 60, 60), request_of())
+
+
+@pytest.fixture
+async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
+    """A Redis server of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    server = await asyncio.create_subprocess_exec("redis-server", *options, stdout=asyncio.subprocess.DEVNULL)
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            break
+        except OSError:
+            await asyncio.sleep(0.05)
+    yield f"redis://127.0.0.1:{port}/0"
+    server.terminate()
+    await server.wait()
+
+
+async def test_processes_share_their_counters_through_redis(tmp_path: Path, redis_url: str) -> None:
+    """Given two processes with REDIS_URL, when one is tried too often, then the other refuses as well."""
+    settings = Settings(
+        data=tmp_path, rate_limit_enabled=True, rate_limit_strategy="redis", redis_url=SecretStr(redis_url)
+    )
+    one, other = RateLimits(settings, {}), RateLimits(settings, {})
+    rule = Rule("SHARED", 3, 60, 60)
+    for limits in (one, other, one):
+        await limits.hit(rule, request_of(), "somebody@example.com")
+    with pytest.raises(Problem) as refused:
+        await other.hit(rule, request_of(), "Somebody@example.com ")
+    assert refused.value.status == 429
+    await one.hit(rule, request_of(), "somebody.else@example.com")
+    await one.hit(rule, request_of(peer="192.0.2.2"), "somebody@example.com")
 
 
 def test_redis_must_be_reachable_by_settings(tmp_path: Path) -> None:
