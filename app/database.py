@@ -7,7 +7,7 @@ write transaction sets it in its BEGIN message, and a connection without a tenan
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -38,6 +38,8 @@ class Target(Struct, frozen=True):
     """Role to connect as directly (embedded server); None: connect as the DSN's user and take on the role."""
     embedded: bool = False
 
+
+_NO_FLUSH = "set local synchronous_commit = off"
 
 Session = tuple[UUID, bool]
 """What the session of a reading connection is set to: its tenant, and whether its plans are made once."""
@@ -97,31 +99,105 @@ class Pool:
         self._idle.clear()
 
 
+class Turn(asyncio.Lock):
+    """Whose turn it is to write in a tenant; `waiting` tells how many more want to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = 0
+
+    async def acquire(self) -> Literal[True]:
+        """Wait for the turn, first come, first served."""
+        self.waiting += 1
+        try:
+            return await super().acquire()
+        finally:
+            self.waiting -= 1
+
+
+class Flush:
+    """Brings to disk what was committed without waiting for it, for all callers of a moment at once.
+
+    It has a session of its own. One that was open before a commit and still is after the flush proves that the server
+    did not go down in between, and so that the commit is on disk.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Link]]) -> None:
+        self._connect = connect
+        self._opening = asyncio.Lock()
+        self._link: Link | None = None
+        self._next: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def session(self) -> Link | None:
+        """The session to hand to `wait` after a commit; None when none can be had."""
+        async with self._opening:
+            if self._link is None or self._link.is_closed():
+                try:
+                    self._link = await self._connect()
+                except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    return None
+            return self._link
+
+    async def wait(self, session: Link) -> None:
+        """Return when everything that was committed before the call is on disk.
+
+        Raises asyncpg.ConnectionDoesNotExistError when the server went down: what became of the commit is unknown.
+        """
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._run(), name="backstep-flush")
+        await asyncio.shield(self._next)
+        if session.is_closed():
+            raise asyncpg.ConnectionDoesNotExistError("the server went down while a commit was being flushed")
+
+    async def _run(self) -> None:
+        while self._next is not None:
+            callers, self._next = self._next, None
+            try:
+                if self._link is not None:
+                    # The log is written in order: when this empty transaction is on disk, so are all before it.
+                    await self._link.execute("select pg_logical_emit_message(true, 'backstep', '')")
+                callers.set_result(None)
+            except Exception as error:
+                callers.set_exception(error)
+
+    async def close(self) -> None:
+        """Close the session."""
+        if self._link is not None:
+            with suppress(Exception):
+                await self._link.close(timeout=2)
+
+
 class Transaction:
     """One write transaction of a tenant, open until `commit` or `rollback`."""
 
-    __slots__ = ("_database", "_lock", "_open", "connection", "tenant_id")
+    __slots__ = ("_database", "_open", "_turn", "connection", "tenant_id")
 
-    def __init__(self, database: "Database", connection: Link, tenant_id: UUID, lock: asyncio.Lock) -> None:
+    def __init__(self, database: "Database", connection: Link, tenant_id: UUID, turn: Turn) -> None:
         self._database = database
-        self._lock = lock
+        self._turn = turn
         self._open = True
         self.connection = connection
         self.tenant_id = tenant_id
 
     async def commit(self) -> None:
-        """Let the next writer of the tenant in, then wait until everything is on disk.
+        """Make everything durable and let the next writer of the tenant in.
 
-        One message: COMMIT, without a flush, gives up the tenant's lock; a second, empty transaction brings the disk
-        up to here, for all that commit meanwhile. Nobody is told of a change before it is durable, and what is built
-        upon it cannot be durable before it. The next writer already sets out: PostgreSQL's own lock keeps it waiting.
+        While another writer waits for the tenant, its lock is not held over the disk: COMMIT returns at once, and the
+        caller waits for a flush that several commands share. Nobody is told of a change before it is durable, and what
+        is built upon it cannot be durable before it.
         """
-        self._lock.release()
+        session = await self._database.flush.session() if self._turn.waiting else None
         self._open = False
         try:
-            await self.connection.execute("commit; select pg_logical_emit_message(true, 'backstep', '')")
+            await self.connection.execute("commit" if session is None else f"{_NO_FLUSH}; commit")
         finally:
             self._database.writers.give(self.connection)
+            self._turn.release()
+        if session is not None:
+            await self._database.flush.wait(session)
 
     async def rollback(self) -> None:
         """Undo everything; never raises for a connection that is gone. Does nothing after `commit`, failed or not."""
@@ -135,7 +211,7 @@ class Transaction:
             self.connection.terminate()
         finally:
             self._database.writers.give(self.connection)
-            self._lock.release()
+            self._turn.release()
 
 
 class Database:
@@ -155,7 +231,8 @@ class Database:
             lambda: self._open("backstep_app", {"plan_cache_mode": "force_generic_plan"}), writers
         )
         self._system = Pool(lambda: self._open("backstep_system", {}), system)
-        self._tenant_locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self.flush = Flush(lambda: self._open("backstep_app", {}))
+        self._turns: WeakValueDictionary[UUID, Turn] = WeakValueDictionary()
 
     async def connect(self, role: str, settings: dict[str, str] | None = None) -> Link:
         """A connection of its own, outside the pools (the relay, listeners); the caller closes it."""
@@ -219,27 +296,27 @@ class Database:
         """
         if "'" in command_id or "\\" in command_id:
             raise ValueError(command_id)
-        lock = self._tenant_locks.get(tenant_id)
-        if lock is None:
-            lock = self._tenant_locks[tenant_id] = asyncio.Lock()
-        await lock.acquire()
+        turn = self._turns.get(tenant_id)
+        if turn is None:
+            turn = self._turns[tenant_id] = Turn()
+        await turn.acquire()
         try:
             link = await self.writers.take()
         except BaseException:
-            lock.release()
+            turn.release()
             raise
         try:
             key = int.from_bytes(tenant_id.bytes[8:], "big", signed=True)
             await link.execute(
-                f"begin; set local synchronous_commit = off; set local app.tenant_id = '{tenant_id}';"
-                f" set local app.command_id = '{command_id}'; select pg_advisory_xact_lock({key})"
+                f"begin; set local app.tenant_id = '{tenant_id}'; set local app.command_id = '{command_id}';"
+                f" select pg_advisory_xact_lock({key})"
             )
         except BaseException as error:
             if not isinstance(error, Exception):
                 link.terminate()  # cancelled: the server may yet begin, and nobody would know of the transaction
-            await Transaction(self, link, tenant_id, lock).rollback()
+            await Transaction(self, link, tenant_id, turn).rollback()
             raise
-        return Transaction(self, link, tenant_id, lock)
+        return Transaction(self, link, tenant_id, turn)
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Link]:
@@ -252,5 +329,6 @@ class Database:
 
     async def close(self) -> None:
         """Close all pools."""
+        await self.flush.close()
         for pool in (self.readers, self.writers, self._system):
             await pool.close()

@@ -38,6 +38,8 @@ def problem_of(error: BaseException) -> Problem | None:
         return Problem(error.status_code, {"error": error.detail or "Bad request"})
     if isinstance(error, RecursionError):
         return Problem.invalid([issue("Invalid input: the body is nested too deeply")])
+    if isinstance(error, asyncpg.InternalClientError):  # the server took leave between two statements
+        return Problem.unavailable()
     if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
         return _database_problem(error)
     return None
