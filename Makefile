@@ -29,7 +29,7 @@ run: $(STAMP) ## Start the server with demo data
 	@exec $(BIN)/backstep serve --demo $(SERVE)
 
 test: $(STAMP) chromium redis ## Run all tests, those in a browser too
-	@CHROMIUM="$$(bash tools/chromium.sh)" $(BIN)/python -m pytest $(TESTS)
+	@CHROMIUM="$$(bash tools/chromium.sh)" $(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
 
 check: $(STAMP) ## Format, lint, types, import contract, tests, OpenAPI conformance
 	$(BIN)/ruff format --check .
