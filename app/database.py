@@ -5,7 +5,7 @@ write transaction sets it in its BEGIN message, and a connection without a tenan
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal
 from uuid import UUID
@@ -13,6 +13,9 @@ from weakref import WeakValueDictionary
 
 import asyncpg
 from msgspec import Struct
+
+from commands.log import Closing
+from domain.wire import array_text
 
 QueryLogger = Callable[[Any], None]
 
@@ -22,6 +25,7 @@ PINNED = {
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
     "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
     "jit": "off",
     "lock_timeout": "15s",
     "idle_in_transaction_session_timeout": "120s",
@@ -46,9 +50,24 @@ Session = tuple[UUID, bool]
 
 
 class Link(asyncpg.Connection):  # type: ignore[misc]
-    """A connection that remembers what its session is set to: the tenant, and whether plans are made once."""
+    """A connection that remembers what its session is set to, and the names of its prepared statements."""
 
-    __slots__ = ("session",)
+    __slots__ = ("prepared", "session")
+
+    async def execution(self, sql: str, args: Sequence[str | bytes | list[str]]) -> str:
+        """SQL text that runs a statement, prepared once a connection, so that it can be sent together with others."""
+        statement = self.prepared.get(sql)
+        if statement is None:
+            statement = self.prepared[sql] = await self.prepare(sql)
+        return f"execute {statement.get_name()}({', '.join(map(_literal, args))})"
+
+
+def _literal(value: str | bytes | list[str]) -> str:
+    """A value as SQL text; the members of a list are plain words."""
+    if isinstance(value, bytes):
+        return f"'\\x{value.hex()}'"
+    text = array_text(value) if isinstance(value, list) else value.replace("'", "''")
+    return f"'{text}'"
 
 
 class Pool:
@@ -182,36 +201,50 @@ class Transaction:
         self.connection = connection
         self.tenant_id = tenant_id
 
-    async def commit(self) -> None:
-        """Make everything durable and let the next writer of the tenant in.
+    async def commit(self, last: Closing | None = None) -> None:
+        """Send the last statement, make everything durable, and let the next writer of the tenant in.
 
         While another writer waits for the tenant, its lock is not held over the disk: COMMIT returns at once, and the
         caller waits for a flush that several commands share. Nobody is told of a change before it is durable, and what
-        is built upon it cannot be durable before it.
+        is built upon it cannot be durable before it. Nothing is left of a transaction whose last statement fails.
         """
         session = await self._database.flush.session() if self._turn.waiting else None
-        self._open = False
+        message = [] if session is None else [_NO_FLUSH]
         try:
-            await self.connection.execute("commit" if session is None else f"{_NO_FLUSH}; commit")
-        finally:
-            self._database.writers.give(self.connection)
-            self._turn.release()
+            if last is not None:
+                message.append(await self.connection.execution(last.sql, last.args))
+            await self.connection.execute("; ".join([*message, "commit"]))
+        except BaseException:
+            await self.rollback()
+            raise
+        self._end()
+        if session is not None:
+            await self._database.flush.wait(session)
+
+    async def settle(self) -> None:
+        """End without a change, when all that was committed before is on disk."""
+        session = await self._database.flush.session()
+        await self.rollback()
         if session is not None:
             await self._database.flush.wait(session)
 
     async def rollback(self) -> None:
-        """Undo everything; never raises for a connection that is gone. Does nothing after `commit`, failed or not."""
+        """Undo everything; never raises for a connection that is gone. Does nothing once the transaction has ended."""
         if not self._open:
             return
-        self._open = False
         try:
             if not self.connection.is_closed() and self.connection.is_in_transaction():
                 await asyncio.shield(self.connection.execute("rollback"))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             self.connection.terminate()
         finally:
-            self._database.writers.give(self.connection)
-            self._turn.release()
+            self._end()
+
+    def _end(self) -> None:
+        """Give the connection back and the turn on."""
+        self._open = False
+        self._database.writers.give(self.connection)
+        self._turn.release()
 
 
 class Database:
@@ -251,6 +284,7 @@ class Database:
             **named,
         )
         link.session = None
+        link.prepared = {}
         for logger in self._loggers:
             link.add_query_logger(logger)
         return link

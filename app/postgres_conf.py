@@ -30,6 +30,7 @@ def configuration() -> str:
         "log_rotation_age": "1d",
         "log_truncate_on_rotation": "on",
         "log_min_messages": "warning",
+        "log_min_error_statement": "panic",  # statements hold values, and logs must not
         "log_checkpoints": "off",
         "log_line_prefix": "'%m [%p] %u@%d '",
     }

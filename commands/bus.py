@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 
 from commands import eligibility, history
 from commands.conflicts import conflict_of
-from commands.log import LogEntry, Projector, announce, close
+from commands.log import Closing, LogEntry, Projector, announce, closing
 from commands.registry import (
     Command,
     Definition,
@@ -53,8 +53,12 @@ class Transaction(Protocol):
 
     connection: Any
 
-    async def commit(self) -> None:
-        """Make it durable."""
+    async def commit(self, last: Closing | None = None) -> None:
+        """Send the last statement, if any, and make it all durable; nothing is left of it when that fails."""
+        ...
+
+    async def settle(self) -> None:
+        """End it without a change, when all that it may have seen is durable."""
         ...
 
     async def rollback(self) -> None:
@@ -253,18 +257,22 @@ class Bus:
     async def _run(self, work: Work, scope: Scope, options: Options) -> Outcome:
         transaction = await self._transactions.begin(scope.tenant_id, work.command_id)
         try:
-            outcome, unit, keep = await self._inside(transaction.connection, work, scope, options)
-            if not keep:
+            outcome, unit, last = await self._inside(transaction.connection, work, scope, options)
+            if outcome.replayed:
                 # The answer that is given again may be another request's that waits for the disk: so does this one.
-                await (transaction.commit() if outcome.replayed else transaction.rollback())
+                await transaction.settle()
                 return outcome
+            kept = unit.wrote or bool(unit.events) or options.idempotency_key is not None
+            if options.dry_run or not kept:
+                await transaction.rollback()
+                return outcome
+            await transaction.commit(last)
         except BaseException as error:
             await transaction.rollback()
             problem = None if work.history_action else conflict_of(error)
             if problem is not None:
                 raise problem from error
             raise
-        await transaction.commit()
         committed = Committed(scope.tenant_id, unit.tables)
         for listener in self._listeners:
             listener(committed)
@@ -272,8 +280,8 @@ class Bus:
 
     async def _inside(
         self, connection: Any, work: Work, scope: Scope, options: Options
-    ) -> tuple[Outcome, Unit, bool]:
-        """The part between BEGIN and the end; the last value says whether to commit."""
+    ) -> tuple[Outcome, Unit, Closing | None]:
+        """The part between BEGIN and the end, and the statement to send with COMMIT."""
         now = datetime.now(UTC)
         expected = options.expected_updated_at
         unit = Unit(
@@ -288,7 +296,7 @@ class Bus:
         if options.idempotency_key is not None:
             stored = await self._stored_answer(connection, work, scope, options.idempotency_key)
             if stored is not None:
-                return stored, unit, False
+                return stored, unit, None
         result = await work.perform(unit)
         for guard in guards_of(unit.tables):
             await guard(unit)
@@ -297,16 +305,16 @@ class Bus:
         if unit.changes and not work.logged:
             raise RuntimeError(f"{work.command_id} is not logged but changed {unit.changes[0].t}")
         if options.dry_run:
-            return Outcome(result, dry_run=_preview(work, unit, result)), unit, False
+            return Outcome(result, dry_run=_preview(work, unit, result)), unit, None
+        last = None
         if entry is not None:
             plan = self._projector.plan(scope.tenant_id, unit.changes)
-            await close(connection, entry, unit.changes, plan, unit.events)
+            last = closing(entry, unit.changes, plan, unit.events)
         elif unit.events:
             await announce(connection, scope.tenant_id, unit.log_id, unit.events, now)
         if options.idempotency_key is not None:
             await self._store_answer(connection, work, scope, options.idempotency_key, now, entry, result)
-        keep = unit.wrote or bool(unit.events) or options.idempotency_key is not None
-        return Outcome(result, entry), unit, keep
+        return Outcome(result, entry), unit, last
 
     def _entry(self, work: Work, unit: Unit, scope: Scope, options: Options) -> LogEntry:
         encoded = _encode(unit.changes)
@@ -318,6 +326,7 @@ class Bus:
             work.command_id, snapshots.decode(encoded), work.resource_kind, resource_id
         )
         source = "api" if scope.actor.kind == "api_key" and options.source == "ui" else options.source
+        parent, related = _surroundings(root)
         return LogEntry(
             tenant_id=scope.tenant_id,
             id=unit.log_id,
@@ -329,6 +338,10 @@ class Bus:
             action_type=snapshots.action_type(work.command_id, work.label),
             resource_kind=work.resource_kind,
             resource_id=resource_id,
+            parent_resource_kind=parent[0],
+            parent_resource_id=parent[1],
+            related_resource_kind=related[0],
+            related_resource_id=related[1],
             undo_token=undo_token(unit.log_id, self._token_key) if work.undoable else None,
             reverses=work.reverses,
             history_action=work.history_action,
@@ -420,6 +433,39 @@ def _organization(change: Change, scope: Scope) -> UUID | None:
         value = image.get("organization_id") if image else None
         if value is not None and bytes(value) != b"null":
             return UUID(_text(value))
+    return None
+
+
+Reference = tuple[str | None, str | None]
+_NOTHING: Reference = (None, None)
+
+
+def _surroundings(change: Change | None) -> tuple[Reference, Reference]:
+    """The kind and id of the record that a changed row belongs to, and of the one that it concerns."""
+    if change is None:
+        return _NOTHING, _NOTHING
+    resource = resource_of(change.t)
+    parent = _reference(change, resource.within)
+    if resource.root is not None and parent == _NOTHING:
+        parent = resource_of(resource.root).kind, change.r
+    return parent, _reference(change, resource.related)
+
+
+def _reference(change: Change, declared: tuple[str, str] | None) -> Reference:
+    if declared is None:
+        return _NOTHING
+    kind, column = declared
+    id = _value(change, column)
+    named = _value(change, kind[1:]) if kind.startswith(".") else kind
+    return (named, id) if named is not None and id is not None else _NOTHING
+
+
+def _value(change: Change, column: str) -> str | None:
+    """A column of a changed row as text, as the command left it (or found it, when the row is gone)."""
+    for image in (change.a, change.b, change.u):
+        if image is not None and column in image:
+            value = msgspec.json.decode(image[column])
+            return None if value is None else str(value)
     return None
 
 

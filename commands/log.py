@@ -33,6 +33,10 @@ class LogEntry(Struct, frozen=True, kw_only=True):
     action_type: str
     resource_kind: str | None
     resource_id: str | None
+    parent_resource_kind: str | None = None
+    parent_resource_id: str | None = None
+    related_resource_kind: str | None = None
+    related_resource_id: str | None = None
     undo_token: str | None
     reverses: UUID | None = None
     history_action: str | None = None
@@ -62,7 +66,7 @@ class Projection(Protocol):
         """Further common table expressions, their parameters numbered from `first`; may be empty."""
         ...
 
-    def args(self) -> list[Any]:
+    def args(self) -> Sequence[str | bytes | list[str]]:
         """The arguments of `sql`, in order."""
         ...
 
@@ -106,19 +110,23 @@ def _closing(reversal: bool, projection: Hashable, projected: str) -> str:
     return f"with {', '.join(parts)} select seq from l"
 
 
-async def close(
-    connection: asyncpg.Connection,
+class Closing(Struct, frozen=True):
+    """The statement that ends a command; it is sent together with the COMMIT."""
+
+    sql: str
+    args: list[str | bytes | list[str]]
+
+
+def closing(
     entry: LogEntry,
     changes: Sequence[Change],
     projection: Projection | None,
     emitted: Sequence[dict[str, Any]] = (),
-) -> int:
-    """Write the log row, what it touched, its reversal, its events and its documents in one statement.
+) -> Closing:
+    """The statement that writes the log row, what it touched, its reversal, its events and its documents, all in one.
 
-    `emitted` are events besides those that the changes cause.
-
-    Returns the row's place in the tenant's history (`seq`). Raises asyncpg.UniqueViolationError when what it
-    reverses was reversed before.
+    `emitted` are events besides those that the changes cause. It fails with asyncpg.UniqueViolationError when what the
+    row reverses was reversed before.
     """
     touched = list(dict.fromkeys((change.t, bytes(change.k["id"])) for change in changes))
     sql = _closing(
@@ -126,16 +134,13 @@ async def close(
         projection.key if projection else (),
         projection.sql(5) if projection else "",
     )
-    return int(
-        await connection.fetchval(
-            sql,
-            _encode(entry).decode(),
-            array_text(table for table, _ in touched),
-            array_text(id[1:-1].decode() for _, id in touched),
-            _encode([*events_of(entry, changes), *emitted]).decode(),
-            *(projection.args() if projection else ()),
-        )
-    )
+    args: list[str | bytes | list[str]] = [
+        _encode(entry).decode(),
+        array_text(table for table, _ in touched),
+        array_text(id[1:-1].decode() for _, id in touched),
+        _encode([*events_of(entry, changes), *emitted]).decode(),
+    ]
+    return Closing(sql, [*args, *projection.args()] if projection else args)
 
 
 async def announce(

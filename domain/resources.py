@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Raw
+from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 metadata = sa.MetaData()
@@ -25,7 +26,9 @@ class Resource:
     kept in history but never shown; `secret` ones besides stay out of the unchanged part of an image. `derived` adds
     values of other tables to the image (name on the wire to SQL over the alias `t`). `conflicts` says what a violated
     constraint (by name) means to a client. `event` is the prefix of the events that its changes cause, and `place` the
-    column that names their organization. `logged` False: rows that are not part of history (sessions).
+    column that names their organization. `logged` False: rows that are not part of history (sessions). `within` says
+    which record a row belongs to, `related` which other one it concerns (each as resource kind, or a column that holds
+    it as `.column`, and the column of the id): their histories show its actions too. A child is within its root.
 
     `computed` columns follow from other columns and rows: a reversal neither guards nor restores them, their module
     works them out again (`commands.history.settles`). A row in which nothing else changed was not edited: it keeps its
@@ -48,6 +51,8 @@ class Resource:
         conflicts: Mapping[str, str] | None = None,
         computed: frozenset[str] = frozenset(),
         place: str = "organization_id",
+        within: tuple[str, str] | None = None,
+        related: tuple[str, str] | None = None,
         logged: bool = True,
     ) -> None:
         self.table = table
@@ -64,6 +69,8 @@ class Resource:
         self.conflicts = dict(conflicts or {})
         self.computed = computed
         self.place = place
+        self.within = within
+        self.related = related
         self.logged = logged
         _resources[self.name] = self
 
@@ -157,3 +164,8 @@ def tenant_table(name: str, *columns: sa.schema.SchemaItem, times: bool = True) 
         *columns,
         *(stamps if times else []),
     )
+
+
+def custom_fields_column() -> sa.Column[Any]:
+    """Where a table keeps the values of its custom fields: one object, bare keys; clients see each as `cf_<key>`."""
+    return sa.Column("custom_fields", pg.JSONB, nullable=False, default={})

@@ -194,7 +194,7 @@ class Refresh:
         """The expressions, their parameters numbered from `first`."""
         return _closing_part(self.key, first)
 
-    def args(self) -> list[Any]:
+    def args(self) -> Sequence[bytes | list[str]]:
         """The arguments in the order of `sql`: the lists of each type, then the search key if any has new texts."""
         lists = [ids for one in self._stale.values() for ids in one.lists()]
         return [*lists, self._search_key] if any(one.texts for one in self._stale.values()) else lists
