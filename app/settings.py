@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     def _known_locale(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
-    @field_validator("secret", mode="after")
+    @field_validator("secret", "jwt_staff_secret", mode="after")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 32:

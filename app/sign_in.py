@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from app.database import Database
-from app.settings import Settings
+from app.settings import Settings, StartError
 from commands.auth import EndSessions, OpenSession, RefuseSignIn
 from commands.bus import Bus
 from domain.credentials import (
@@ -38,19 +38,22 @@ LACKS_ROLE: Final = "This account does not have a role that is required here"
 
 
 def sign_in_keys(settings: Settings, master: bytes) -> SignInKeys:
-    """The keys of access tokens, session tokens, e-mail look-up and API keys. Raises ValueError for a weak one."""
+    """The keys of access tokens, session tokens, e-mail look-up and API keys. Raises StartError for a weak one."""
 
     def text(secret: object) -> str | None:
         reveal = getattr(secret, "get_secret_value", None)
         return None if reveal is None else str(reveal()).strip() or None
 
-    return SignInKeys.derive(
-        master,
-        jwt_secret=text(settings.jwt_secret),
-        jwt_staff_secret=text(settings.jwt_staff_secret),
-        token_secret=text(settings.auth_token_secret),
-        pepper=text(settings.lookup_hash_pepper),
-    )
+    try:
+        return SignInKeys.derive(
+            master,
+            jwt_secret=text(settings.jwt_secret),
+            jwt_staff_secret=text(settings.jwt_staff_secret),
+            token_secret=text(settings.auth_token_secret),
+            pepper=text(settings.lookup_hash_pepper),
+        )
+    except ValueError as error:
+        raise StartError(str(error)) from None
 
 
 def consent_key(settings: Settings, master: bytes) -> bytes:

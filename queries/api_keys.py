@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from projections.index import wire_object
-from queries.directory import Found, FoundPage
+from queries.found import Found, FoundPage
 
 _ITEM = wire_object(
     id="k.id",

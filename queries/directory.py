@@ -10,23 +10,10 @@ from msgspec import Struct
 
 from projections.directory import TENANT_DOCUMENT
 from projections.index import wire_object
+from queries.found import Found, FoundPage
 
 Status = Literal["all", "active", "inactive"]
 TenantSort = Literal["name", "createdAt", "updatedAt"]
-
-
-class Found(Struct, frozen=True):
-    """One record of a list: its id, and the JSON text that the list shows."""
-
-    id: UUID
-    document: str
-
-
-class FoundPage(Struct, frozen=True):
-    """A page of a list, and how many records there are in all."""
-
-    items: list[Found]
-    total: int
 
 
 class TenantName(Struct, frozen=True, rename="camel"):

@@ -11,8 +11,8 @@ from msgspec import UNSET, Struct, UnsetType
 from app.http.answers import Answer
 from app.http.auth.shared import require_tenant
 from app.http.call import Call
-from app.http.directory.shared import OPERATION_HEADER, Failure, in_tenant
 from app.http.issues import invalid_uuid
+from app.http.kit import OPERATION_HEADER, Failure, in_tenant
 from app.http.operation import Parameter, operation
 from app.http.pagination import clamped_page, envelope
 from commands.api_keys import CreateKey, DeleteKey, KeyDescription, KeyName, MadeKey, RoleName

@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from projections.index import wire_object
-from queries.directory import Found, FoundPage
+from queries.found import Found, FoundPage
 
 SUPER_ADMIN_ROLES = "select a.role_id from role_acls a where a.tenant_id = {0}.tenant_id and a.is_super_admin"
 """The roles that make super admins, in the tenant of the row `{0}`."""

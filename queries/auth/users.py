@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from projections.index import wire_object
-from queries.directory import Found, FoundPage
+from queries.found import Found, FoundPage
 
 # Users who are super admins by their own grants or by those of a role, in the tenant of the user `u`.
 _IS_SUPER_ADMIN = """(

@@ -55,6 +55,18 @@ async def test_what_is_absent_stays_and_lists_are_tidied(office: Office) -> None
     assert found["updatedAt"].endswith("Z")
 
 
+async def test_the_history_of_a_role_and_of_a_user_shows_their_grants(office: Office) -> None:
+    admin, role = office.tenant.admin, await office.make_role()
+    employee = office.tenant.employee.id
+    await put_role(office, admin, role, features=["dictionaries.view"])
+    await put_user(office, admin, employee, features=["dictionaries.view"])
+    for kind, id in (("auth.role", role), ("auth.user", employee)):
+        wanted = {"resourceKind": kind, "resourceId": str(id), "includeRelated": "true"}
+        found = (await office.get(admin, "/audit_logs/audit-logs/actions", **wanted))["items"][0]
+        assert found["commandId"] == f"{kind}_acls.update"
+        assert (found["parentResourceKind"], found["parentResourceId"]) == (kind, str(id))
+
+
 async def test_a_role_acl_is_a_command_with_undo(office: Office) -> None:
     admin, role = office.tenant.admin, await office.make_role(features=["dictionaries.view"])
     saved = await put_role(office, admin, role, features=["dictionaries.manage"])

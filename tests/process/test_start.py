@@ -89,6 +89,7 @@ def test_two_workers_answer_and_use_the_server_of_their_parent(serve: Serve, dat
         ("BACKSTEP_DEMOO", "1", "BACKSTEP_DEMOO is unknown. Did you mean BACKSTEP_DEMO?"),
         ("RATE_LIMIT_STRATEGY", "paper", "RATE_LIMIT_STRATEGY"),
         ("BACKSTEP_SECRET", "short", "BACKSTEP_SECRET"),
+        ("JWT_STAFF_SECRET", "short", "JWT_STAFF_SECRET"),
         ("DATABASE_URL", "mysql://nowhere", "DATABASE_URL must look like postgresql://"),
         ("DATABASE_URL", "postgresql://u:hush@127.0.0.1:1/x", "cannot be reached"),
     ],

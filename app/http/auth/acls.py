@@ -11,7 +11,7 @@ from app.http.auth.replies import TAG
 from app.http.auth.shared import BROKEN, FORBIDDEN, INVALID, STALE, scope_of
 from app.http.call import Call
 from app.http.decode import convert_query
-from app.http.directory.shared import OPERATION_HEADER, Failure
+from app.http.kit import OPERATION_HEADER, Failure
 from app.http.operation import Parameter, operation
 from commands.auth.acls import Names, Saved, UpdateRoleAcl, UpdateUserAcl
 from domain.auth import ACL_MANAGE

@@ -19,7 +19,7 @@ from app.http.auth.navigation import (
 )
 from app.http.auth.replies import TAG
 from app.http.call import Call
-from app.http.directory.shared import in_tenant
+from app.http.kit import in_tenant
 from app.http.operation import Parameter, operation
 from domain.credentials import uuid_or_none
 from domain.errors import Problem

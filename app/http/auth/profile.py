@@ -10,7 +10,7 @@ from app.http.answers import NOT_FOUND, Answer, IssueView
 from app.http.auth.replies import TAG, access_cookie, json_reply
 from app.http.call import Call
 from app.http.decode import convert_body, parse_body
-from app.http.directory.shared import in_tenant
+from app.http.kit import in_tenant
 from app.http.operation import operation
 from app.seed import password_policy
 from commands.auth import UpdateProfile

@@ -10,7 +10,7 @@ from app.http.answers import NOT_FOUND, OK, Answer
 from app.http.auth.replies import LIMIT_HEADERS, TAG, ErrorOnlyView, RefusedView, form_fields, json_reply
 from app.http.call import Call
 from app.http.decode import parse_body
-from app.http.directory.shared import in_tenant
+from app.http.kit import in_tenant
 from app.http.locale import request_locale
 from app.http.operation import operation
 from app.http.origins import security_base_url

@@ -20,15 +20,7 @@ from app.http.auth.shared import (
     scope_of,
 )
 from app.http.call import Call
-from app.http.directory.shared import (
-    OPERATION_HEADER,
-    Created,
-    Deletion,
-    Done,
-    Failure,
-    id_to_delete,
-    in_tenant,
-)
+from app.http.kit import OPERATION_HEADER, Created, Deletion, Done, Failure, id_to_delete, in_tenant
 from app.http.operation import Parameter, operation
 from app.http.pagination import MAX_PAGE, PAGE, PAGE_SIZE
 from commands.auth.roles import CreateRole, DeleteRole, RoleName, UpdateRole

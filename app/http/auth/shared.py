@@ -11,12 +11,12 @@ from msgspec import Struct
 from app.http.answers import Answer
 from app.http.call import Call
 from app.http.decode import convert_query
-from app.http.directory.shared import Failure, in_tenant
+from app.http.kit import Failure, in_tenant
 from app.http.pagination import collection, total_pages
 from app.jobs.access_log import access_type_of
 from domain.errors import Problem
 from domain.scope import Scope
-from queries.directory import FoundPage
+from queries.found import FoundPage
 
 FOUND_NOTHING: bytes = b'{"items":[],"total":0,"totalPages":1}'
 """What a list answers to a query that makes no sense (auth.md 7.9)."""

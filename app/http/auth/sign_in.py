@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import UUID
 
 from litestar import Response
 from msgspec import UNSET, Struct, UnsetType
@@ -73,11 +74,15 @@ class AccessView(Struct, frozen=True, rename="camel"):
     expires_in: int
 
 
-class ProfileView(Struct, frozen=True):
-    """E-mail address and role names of whoever is signed in."""
+class ProfileView(Struct, frozen=True, rename="camel"):
+    """Who is signed in, and what they may do; `features` are grants, wildcards among them."""
 
     email: str
     roles: list[str]
+    id: UUID | None
+    name: str | None
+    is_super_admin: bool
+    features: list[str]
 
 
 class WentView(Struct, frozen=True, omit_defaults=True):
@@ -263,16 +268,24 @@ async def refresh(call: Call[None]) -> Response[Any]:
     )
 
 
+_PROFILE: Final = {
+    "email": "user@example.com",
+    "roles": ["admin"],
+    "id": "0198c1c2-4c4e-4b1a-9d0e-6f6e0a5b7c11",
+    "name": None,
+    "isSuperAdmin": False,
+    "features": ["auth.*"],
+}
+
+
 @operation(
     "GET",
     "/auth/profile",
     tag=TAG,
     summary="Get current profile",
-    description="E-mail address and role names of whoever is signed in; of an API key, those of its person.",
+    description="E-mail address, role names and grants of whoever is signed in; of an API key, its person's address.",
     answers={
-        200: Answer(
-            ProfileView, "Profile payload", example={"email": "user@example.com", "roles": ["admin"]}
-        ),
+        200: Answer(ProfileView, "Profile payload", example=_PROFILE),
         404: NOT_FOUND,
     },
 )
@@ -285,4 +298,8 @@ async def profile(call: Call[None]) -> Response[Any]:
             email = await email_of(connection, scope.actor_tenant_id or scope.tenant_id, scope.actor.user_id)
     if email is None:
         raise Problem.not_found("User not found")
-    return call.json(ProfileView(email, list(scope.roles)))
+    actor = scope.actor
+    name = actor.name if actor.kind == "user" else None
+    return call.json(
+        ProfileView(email, list(scope.roles), actor.user_id, name, scope.is_super_admin, list(scope.features))
+    )

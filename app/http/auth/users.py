@@ -19,8 +19,8 @@ from app.http.auth.shared import (
     scope_of,
 )
 from app.http.call import Call
-from app.http.directory.shared import OPERATION_HEADER, Deletion, Done, Failure, id_to_delete, in_tenant
 from app.http.identity import TENANT_COOKIE
+from app.http.kit import OPERATION_HEADER, Deletion, Done, Failure, id_to_delete, in_tenant
 from app.http.operation import Parameter, operation
 from app.http.origins import security_base_url
 from app.http.pagination import MAX_PAGE, PAGE, PAGE_SIZE

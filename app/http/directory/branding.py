@@ -9,8 +9,9 @@ from msgspec import Struct
 from app.http.answers import Answer
 from app.http.call import Call
 from app.http.decode import convert_body, parse_body
-from app.http.directory.shared import INVALID, MISSING, OPERATION_HEADER, STALE, TAG, Failure
+from app.http.directory.tag import TAG
 from app.http.identity import ORGANIZATION_COOKIE
+from app.http.kit import INVALID, MISSING, OPERATION_HEADER, STALE, Failure
 from app.http.operation import operation
 from commands.directory.organizations import LogoUrl, UpdateOrganization
 from domain.auth import ALL_ORGANIZATIONS

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from app.http.answers import Answer
 from app.http.call import Call
-from app.http.directory.shared import Failure
+from app.http.kit import Failure
 from app.http.operation import Parameter, operation
 from app.rate_limit import Rule
 from domain.credentials import uuid_or_none

@@ -10,13 +10,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from app.http.answers import Answer
 from app.http.call import Call
 from app.http.decode import convert_query
-from app.http.directory.shared import (
+from app.http.directory.tag import TAG
+from app.http.kit import (
     BROKEN,
     INVALID,
     MISSING,
     OPERATION_HEADER,
     STALE,
-    TAG,
     Created,
     Deletion,
     Done,
@@ -31,7 +31,8 @@ from domain.directory import ORGANIZATIONS_MANAGE, ORGANIZATIONS_VIEW
 from domain.errors import Problem
 from domain.scope import Scope
 from queries import directory as queries
-from queries.directory import Found, OrganizationFilter, Status
+from queries.directory import OrganizationFilter, Status
+from queries.found import Found
 
 KIND = "directory.organization"
 UNREADABLE = "Invalid query parameters"

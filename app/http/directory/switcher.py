@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from app.http.answers import Answer
 from app.http.call import Call
-from app.http.directory.shared import TAG, note_reading
+from app.http.directory.tag import TAG
 from app.http.identity import ORGANIZATION_COOKIE, TENANT_COOKIE
+from app.http.kit import note_reading
 from app.http.operation import Parameter, operation
 from domain.auth import ALL_ORGANIZATIONS
 from domain.credentials import uuid_or_none

@@ -11,12 +11,12 @@ from msgspec import Meta, Struct
 from app.http.answers import Answer
 from app.http.call import Call
 from app.http.decode import convert_query
-from app.http.directory.shared import (
+from app.http.directory.tag import TAG
+from app.http.kit import (
     BROKEN,
     INVALID,
     MISSING,
     STALE,
-    TAG,
     Created,
     Deletion,
     Done,

@@ -1,4 +1,4 @@
-"""What the routes of the directory share: other tenants' scopes, ids to delete, notes of what was read."""
+"""What the routes of several modules share: other tenants' scopes, ids to delete, notes of what was read."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -13,7 +13,6 @@ from app.jobs.access_log import access_type_of
 from domain.errors import Problem
 from domain.scope import Scope
 
-TAG = "Directory"
 OPERATION_HEADER = {
     "x-om-operation": "The log row and the undo token of this change (command-bus.md section 5)."
 }

@@ -1,0 +1,3 @@
+"""The tag of the directory's operations."""
+
+TAG = "Directory"
