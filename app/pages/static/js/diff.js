@@ -98,12 +98,26 @@ function apart(from, to) {
   return [marked(from), marked(to)];
 }
 
+const NAMES = ["label", "name", "title", "key", "value", "email"];
+const SHOWN = 8; // records of a list that are named
+
+/** Records as their names, the whole of each on its tooltip; of many, the first and how many more there are. */
+function drawRecords(records) {
+  const named = records.slice(0, SHOWN).map((record) => {
+    const name = NAMES.map((key) => record[key]).find((text) => typeof text === "string" && text !== "");
+    return h("span.value-record", { title: JSON.stringify(record, null, 1) }, name ?? nameOf(record.id) ?? short(record.id));
+  });
+  const more = records.length - named.length;
+  return [...named.map((one, index) => [index ? ", " : "", one]), more > 0 ? ` and ${more} more` : ""];
+}
+
 /** One value, as people read it. */
 export function drawValue(value) {
   if (value === null || value === undefined || value === "") return h("span.value-none", {}, "empty");
   if (value === true || value === false) return value ? "Yes" : "No";
   if (Array.isArray(value)) {
     if (value.length === 0) return h("span.value-none", {}, "none");
+    if (isRecordList(value)) return drawRecords(value);
     return value.map((item, index) => [index ? ", " : "", drawValue(item)]);
   }
   if (typeof value === "object") return h("code", {}, JSON.stringify(value));
