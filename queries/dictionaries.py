@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from domain.errors import Problem
 from domain.scope import Scope
+from queries.places import Places
 
 _DEEP = 500
 """Rows to skip beyond which it pays to skip them in the index alone."""
@@ -22,6 +23,15 @@ ENTRY_SORTS = {
     "createdAt": ("e.created_at", "e.entity_id"),
 }
 """Sort fields of an entry list, each with the index keys that it orders by."""
+
+_TYPES = {
+    "e.position": "bigint",
+    "e.name_lc": 'text collate "C"',
+    "e.created_at": "timestamptz",
+    "e.entity_id": "uuid",
+}
+
+_places = Places()
 
 # The organizations whose dictionaries a caller may read: $2 (none given: all) and everything above them.
 _READABLE = """
@@ -125,6 +135,8 @@ async def entries(
     connection: asyncpg.Connection, scope: Scope, id: UUID, query: EntryQuery, search_key: bytes
 ) -> EntryPage:
     """A page of a readable dictionary's entries in one statement. Raises Problem 404."""
+    if query.offset > _DEEP and query.limit is not None and not query.filtered:
+        return await _deep_entries(connection, scope, id, query)
     sql = _entries_sql(
         query.sort,
         query.descending,
@@ -146,6 +158,32 @@ async def entries(
     )
     if row is None:
         raise Problem.not_found("Dictionary not found")
+    return EntryPage(row["items"] or "", row["total"] or 0)
+
+
+async def _deep_entries(
+    connection: asyncpg.Connection, scope: Scope, id: UUID, query: EntryQuery
+) -> EntryPage:
+    """A page far down: from the last known place before it, if the tenant's history stands still since."""
+    key = (scope.tenant_id, id, query.sort, query.descending)
+    known = _places.before(key, query.offset)
+    keys = known.keys if known is not None else (None,) * len(ENTRY_SORTS[query.sort])
+    row = await connection.fetchrow(
+        _deep_sql(query.sort, query.descending),
+        scope.tenant_id,
+        candidates(scope),
+        id,
+        query.limit,
+        query.offset,
+        None if known is None else known.seq,
+        0 if known is None else query.offset - known.offset,
+        *keys,
+    )
+    if row is None:
+        raise Problem.not_found("Dictionary not found")
+    if row["n"]:
+        ends = [(query.offset, row["first"]), (query.offset + row["n"] - 1, row["last"])]
+        _places.keep(key, row["seq"], ends)
     return EntryPage(row["items"] or "", row["total"] or 0)
 
 
@@ -224,5 +262,41 @@ with {_READABLE},
          and organization_id in (select id from readable)),
   page as materialized (select {columns} {scope}{narrowed} order by {order} limit $4 offset $5)
 select (select string_agg(e.doc, ',' order by {order}) from {documents}) as items, {total} as total
+  from d
+"""
+
+
+@cache
+def _deep_sql(sort: str, descending: bool) -> str:
+    """The page from a known place ($6 its `seq`, $7 the rows from it to the page, $8… its keys), else by skipping."""
+    columns = ENTRY_SORTS[sort]
+    order = ", ".join(column + (" desc" if descending else "") for column in columns)
+    backwards = ", ".join(column + ("" if descending else " desc") for column in columns)
+    place = ", ".join(f"${n}::text::{_TYPES[column]}" for n, column in enumerate(columns, 8))
+    scope = (
+        f"select e.entity_id, {', '.join(columns[:-1])} from entity_index e where e.tenant_id = $1"
+        " and e.entity_type = 'dictionaries:entry' and e.parent_id = $3 and e.deleted_at is null"
+    )
+    keys = f"array[{', '.join(f'{column}::text' for column in columns)}]"
+    return f"""
+with {_READABLE},
+  d as (select id, organization_id from dictionaries where tenant_id = $1 and id = $3 and deleted_at is null
+         and organization_id in (select id from readable)),
+  now as materialized (
+    select coalesce((select a.seq from action_logs a where a.tenant_id = $1 order by a.seq desc limit 1), 0) as seq),
+  page as materialized (
+    (select * from ({scope} and (select seq from now) = $6::bigint
+        and ({", ".join(columns)}) {"<=" if descending else ">="} ({place}) order by {order} limit $4 offset $7) e)
+    union all
+    (select * from ({scope} and (select seq from now) is distinct from $6::bigint
+        order by {order} limit $4 offset $5) e))
+select (select seq from now) as seq, (select count(*) from page) as n,
+       (select {keys} from page e order by {order} limit 1) as first,
+       (select {keys} from page e order by {backwards} limit 1) as last,
+       (select string_agg(i.doc, ',' order by {order}) from page e join entity_index i
+          on i.tenant_id = $1 and i.entity_type = 'dictionaries:entry' and i.entity_id = e.entity_id) as items,
+       (select coalesce(sum(c.n), 0)::bigint from entity_counters c where c.tenant_id = $1
+           and c.entity_type = 'dictionaries:entry' and c.organization_id = d.organization_id and c.parent_id = $3)
+         as total
   from d
 """
