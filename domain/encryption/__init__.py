@@ -1,0 +1,1 @@
+"""Encrypted fields: what is sealed where, and the form of a sealed value (decision 0023)."""

@@ -1,0 +1,49 @@
+"""The promises of history hold where fields are sealed: all can be undone and redone, and is explained."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.main import Application
+from commands.encryption import FieldOfMap, UpsertMap
+from commands.entities.definitions import UpsertDefinition
+from domain.scope import system_scope
+from tests.encryption.test_keys import settled
+from tests.heart.proofs import assert_proven, differing
+from tests.heart.test_properties import Walk, started, walks
+
+MAPPED = ("auth:user", "auth:role", "dictionaries:entry", "user:thing")
+
+
+async def sealed_walk(application: Application, data: st.DataObject) -> Walk:
+    """A walk through a tenant where names of users, and custom fields of many entities, are sealed."""
+    walk = await started(application, data)
+    scope = system_scope(walk.tenant_id)
+    for entity in MAPPED:
+        fields = (FieldOfMap("name"), FieldOfMap("cf_color"), FieldOfMap("cf_size", "size_hash"))
+        await application.bus.execute(UpsertMap(entity_id=entity, fields=fields), scope)
+    definition = UpsertDefinition(
+        entity_id="auth:user", key="note", kind="text", config_json={"encrypted": True}
+    )
+    await application.bus.execute(definition, walk.actors["admin"])
+    await settled(application, walk.tenant_id)
+    return walk
+
+
+@walks
+@given(data=st.data())
+async def test_given_any_history_of_sealed_rows_then_it_can_be_undone_and_redone_exactly(
+    application: Application, data: st.DataObject
+) -> None:
+    walk = await sealed_walk(application, data)
+    await walk.wander(data.draw(st.integers(2, 8), label="steps before"))
+    first = await walk.state()
+    pile = await walk.pile_up(data.draw(st.integers(2, 10), label="steps"))
+    last = await walk.state()
+    await assert_proven(application, walk.tenant_id)
+    for done in reversed(pile):
+        assert await walk.undo(done, done.scope), "undone newest first, everything can be undone"
+    assert differing(first, await walk.state()) == {}
+    for done in pile:
+        assert await walk.redo(done, done.scope), "redone oldest first, everything can be redone"
+    assert differing(last, await walk.state()) == {}
+    await assert_proven(application, walk.tenant_id)
