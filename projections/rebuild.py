@@ -1,45 +1,20 @@
 """Rebuild and check of the query index, beside live traffic.
 
-A batch is written under its tenant's lock, so a document is never older than its row. Lists are served all the time:
-nothing is taken away before its replacement is there.
+Nothing is taken away before its replacement is there (projections/parts.py), so lists are served all the time.
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
-from projections.index import NOBODY, EntityProjection, projections, refresh_sql
+from projections.coverage import MISCOUNTED, mend_counters
+from projections.index import EntityProjection, projection_for, projections
+from projections.parts import Database, Fault, Part, rebuilt, total_of
+from projections.values import fresh_values
 
 BATCH = 1_000
-
-
-class Transaction(Protocol):
-    """A write transaction of one tenant."""
-
-    connection: Any
-
-    async def commit(self) -> None:
-        """Make it durable."""
-        ...
-
-    async def rollback(self) -> None:
-        """Take it back."""
-        ...
-
-
-class Database(Protocol):
-    """Where connections come from."""
-
-    async def begin(self, tenant_id: UUID, command_id: str) -> Transaction:
-        """Open a write transaction under the tenant's lock."""
-        ...
-
-    def system(self) -> AbstractAsyncContextManager[Any]:
-        """A connection that sees all tenants."""
-        ...
 
 
 class Progress(Struct, frozen=True):
@@ -50,10 +25,13 @@ class Progress(Struct, frozen=True):
     done: int
     total: int
     removed: int = 0
+    """Documents without a record that were taken out; told once, at the end."""
+    faults: tuple[Fault, ...] = ()
+    """Records that cannot be indexed; told once, at the end."""
 
 
 class Difference(Struct, frozen=True, rename="camel"):
-    """A document that is not what a rebuild would make; `kind` is missing, stale, orphan or counter."""
+    """A document that is not what a rebuild would make; `kind` is missing, stale, orphan, counter or values."""
 
     tenant_id: UUID
     entity_type: str
@@ -70,13 +48,36 @@ async def rebuild(
     batch: int = BATCH,
 ) -> AsyncIterator[Progress]:
     """Bring every document up to date and remove orphans; yields its progress after each batch."""
-    chosen = [p for p in projections() if entity_type in (None, p.entity_type)]
+    one = projection_for(entity_type) if entity_type is not None else None
+    chosen = projections() if entity_type is None else [one] if one is not None else []
     async with database.system() as connection:
         tenants = await _tenants(connection, chosen, tenant_id)
     for tenant in tenants:
         for projection in chosen:
-            async for progress in _rebuild_one(database, search_key(tenant), tenant, projection, batch):
-                yield progress
+            async with database.system() as connection:
+                kinds = [entity_type] if entity_type else await types_of(connection, tenant, projection)
+            for kind in kinds:
+                async for progress in _rebuild_one(
+                    database, search_key(tenant), tenant, projection, kind, batch
+                ):
+                    yield progress
+
+
+async def types_of(connection: Any, tenant: UUID, projection: EntityProjection) -> list[str]:
+    """The entity types that a projection makes documents of in a tenant, those that it made before included."""
+    if projection.type_column is None:
+        return [projection.entity_type]
+    others = [one.entity_type for one in projections() if one.type_column is None]
+    rows = await connection.fetch(
+        f"select {projection.type_column} as kind from {projection.table} where tenant_id = $1 union"
+        " (select entity_type from entity_index where tenant_id = $1"
+        " union select entity_type from entity_counters where tenant_id = $1"
+        " union select entity_type from entity_values where tenant_id = $1"
+        " except select unnest($2::text[])) order by 1",
+        tenant,
+        others,
+    )
+    return [row["kind"] for row in rows]
 
 
 async def _tenants(connection: Any, chosen: list[EntityProjection], tenant_id: UUID | None) -> list[UUID]:
@@ -88,109 +89,70 @@ async def _tenants(connection: Any, chosen: list[EntityProjection], tenant_id: U
 
 
 async def _rebuild_one(
-    database: Database, key: bytes, tenant: UUID, projection: EntityProjection, batch: int
+    database: Database, key: bytes, tenant: UUID, projection: EntityProjection, kind: str, batch: int
 ) -> AsyncIterator[Progress]:
+    part = Part(tenant, kind, projection)
     async with database.system() as connection:
-        total = await connection.fetchval(
-            f"select count(*) from {projection.table} where tenant_id = $1", tenant
-        )
-    refresh = refresh_sql(projection.entity_type, "0", "$2::uuid[]", "$2::uuid[]", "$3::bytea", "$1::uuid")
-    done, last = 0, UUID(int=0)
-    while True:
-        transaction = await database.begin(tenant, "query_index.rebuild")
-        try:
-            rows = await transaction.connection.fetch(
-                f"select id from {projection.table} where tenant_id = $1 and id > $2 order by id limit $3",
-                tenant,
-                last,
-                batch,
-            )
-            ids = [row["id"] for row in rows]
-            if ids:
-                await transaction.connection.execute(f"with {refresh} select 1", tenant, ids, key)
-            await transaction.commit()
-        except BaseException:
-            await transaction.rollback()
-            raise
-        done += len(ids)
-        if len(ids) < batch:
-            break
-        last = ids[-1]
-        yield Progress(tenant, projection.entity_type, done, max(total, done))
-    removed = await _finish(database, tenant, projection)
-    yield Progress(tenant, projection.entity_type, done, done, removed)
-
-
-async def _finish(database: Database, tenant: UUID, projection: EntityProjection) -> int:
-    """Remove documents without a row, and count anew."""
-    gone = f"not exists (select from {projection.table} t where t.tenant_id = $1 and t.id = e.entity_id)"
-    transaction = await database.begin(tenant, "query_index.rebuild")
-    try:
-        connection = transaction.connection
-        orphans = await connection.fetch(
-            f"delete from entity_index e where e.tenant_id = $1 and e.entity_type = $2 and {gone} returning 1",
-            tenant,
-            projection.entity_type,
-        )
-        await connection.execute(
-            f"delete from entity_search e where e.tenant_id = $1 and e.entity_type = $2 and {gone}",
-            tenant,
-            projection.entity_type,
-        )
-        await connection.execute(
-            "delete from entity_counters where tenant_id = $1 and entity_type = $2",
-            tenant,
-            projection.entity_type,
-        )
-        await connection.execute(
-            f"insert into entity_counters (tenant_id, entity_type, organization_id, parent_id, n) {_COUNT}",
-            tenant,
-            projection.entity_type,
-        )
-        await transaction.commit()
-    except BaseException:
-        await transaction.rollback()
-        raise
-    return len(orphans)
-
-
-_COUNT = (
-    f"select tenant_id, entity_type, coalesce(organization_id, '{NOBODY}') as organization_id,"
-    f" coalesce(parent_id, '{NOBODY}') as parent_id, count(*) as n"
-    " from entity_index where tenant_id = $1 and entity_type = $2 and deleted_at is null group by 1, 2, 3, 4"
-)
+        total = await total_of(connection, part)
+    done = removed = 0
+    faults: tuple[Fault, ...] = ()
+    async for step in rebuilt(database, key, part, most=batch):
+        done, removed, faults = done + step.done, removed + step.removed, faults + step.faults
+        yield Progress(tenant, kind, done, max(total, done))
+    await mend_counters(database, tenant, kind)
+    yield Progress(tenant, kind, done, done, removed, faults)
 
 
 async def differences(connection: Any, tenant_id: UUID, key: bytes) -> list[Difference]:
-    """Where a tenant's index is not what a rebuild would make of its tables: documents, tokens and counters."""
+    """Where a tenant's index is not what a rebuild would make: documents, tokens, counters and custom values."""
     found: list[Difference] = []
     for projection in projections():
-        rows = await connection.fetch(_compare_sql(projection), tenant_id, projection.entity_type, key)
-        found += [Difference(tenant_id, projection.entity_type, str(row["id"]), row["kind"]) for row in rows]
-        counted = await connection.fetch(
-            f"select coalesce(k.parent_id, c.parent_id) as id from ({_COUNT}) c"
-            " full join (select * from entity_counters where tenant_id = $1 and entity_type = $2) k"
-            " on c.organization_id = k.organization_id and c.parent_id = k.parent_id"
-            " where coalesce(k.n, 0) <> coalesce(c.n, 0)",
-            tenant_id,
-            projection.entity_type,
-        )
-        found += [Difference(tenant_id, projection.entity_type, str(row["id"]), "counter") for row in counted]
+        for kind in await types_of(connection, tenant_id, projection):
+            found += await _differences(connection, tenant_id, key, projection, kind)
+    return found
+
+
+async def _differences(
+    connection: Any, tenant_id: UUID, key: bytes, projection: EntityProjection, kind: str
+) -> list[Difference]:
+    rows = await connection.fetch(_compare_sql(projection), tenant_id, kind, key)
+    found = [Difference(tenant_id, kind, str(row["id"]), row["kind"]) for row in rows]
+    for name, sql in (("counter", MISCOUNTED), ("values", _compare_values_sql(projection))):
+        rows = await connection.fetch(sql, tenant_id, kind)
+        found += [Difference(tenant_id, kind, str(row["id"]), name) for row in rows]
     return found
 
 
 def _compare_sql(projection: EntityProjection) -> str:
     return f"""
-with fresh as (select * from ({projection.select} where t.tenant_id = $1) d),
+with fresh as (select * from ({projection.select} where t.tenant_id = $1 and {projection.of_type}) d),
      kept as (select * from entity_index where tenant_id = $1 and entity_type = $2),
      tokens as (select * from entity_search where tenant_id = $1 and entity_type = $2)
-select coalesce(fresh.id, kept.entity_id) as id,
-       case when kept.entity_id is null then 'missing' when fresh.id is null then 'orphan' else 'stale' end as kind
-  from fresh full join kept on kept.entity_id = fresh.id left join tokens on tokens.entity_id = kept.entity_id
+select coalesce(fresh.id, kept.entity_id, tokens.entity_id) as id,
+       case when fresh.id is null then 'orphan' when kept.entity_id is null then 'missing' else 'stale' end as kind
+  from fresh full join kept on kept.entity_id = fresh.id
+  full join tokens on tokens.entity_id = coalesce(kept.entity_id, fresh.id)
  where kept.entity_id is null or fresh.id is null
     or (kept.doc, kept.organization_id, kept.parent_id, kept.position, kept.name_lc, kept.created_at,
         kept.updated_at, kept.deleted_at, kept.projection_version)
        is distinct from (fresh.doc, fresh.organization_id, fresh.parent_id, fresh.position, fresh.name_lc collate "C",
         fresh.created_at, fresh.updated_at, fresh.deleted_at, {projection.version})
     or tokens.grams is distinct from search_grams(fresh.search, $3)
+"""
+
+
+def _compare_values_sql(projection: EntityProjection) -> str:
+    """The records whose indexed custom values are not those that a rebuild would write."""
+    fresh = f"{projection.select} where t.tenant_id = $1 and {projection.of_type}"
+    wanted = (
+        fresh_values(projection.table, "fresh", "$1")
+        if projection.has_values
+        else "select id, organization_id, false, '', 0, 0::float8, '', 0::bigint from fresh where false"
+    )
+    return f"""
+with fresh as materialized ({fresh}),
+     wanted (id, organization_id, deleted, field, n, number, text, signature) as ({wanted}),
+     kept as (select entity_id, organization_id, deleted, field, n, number, text, signature from entity_values
+               where tenant_id = $1 and entity_type = $2)
+select distinct id from ((table wanted except table kept) union all (table kept except table wanted)) d
 """

@@ -134,7 +134,7 @@ async def test_a_killed_connection_is_opened_again(
         async with application.database.system() as connection:
             killed = await connection.fetchval(
                 "select count(pg_terminate_backend(l.pid)) from pg_locks l"
-                " where l.locktype = 'advisory' and l.classid = 30577 and l.granted"
+                " where l.locktype = 'advisory' and l.classid = 30577 and l.objid = 1 and l.granted"
                 " and l.database = (select oid from pg_database where datname = current_database())"
             )
         assert killed == 1
