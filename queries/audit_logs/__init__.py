@@ -2,6 +2,15 @@
 
 from queries.audit_logs.access import access_logs
 from queries.audit_logs.actions import action_export, action_logs
+from queries.audit_logs.history import (
+    Comparison,
+    HistoryPage,
+    State,
+    record_comparison,
+    record_history,
+    record_state,
+    subject_of,
+)
 from queries.audit_logs.totals import Totals
 from queries.audit_logs.types import (
     AccessFilter,
@@ -18,11 +27,18 @@ __all__ = (
     "AccessPage",
     "ActionFilter",
     "ActionPage",
+    "Comparison",
     "ExportEntry",
+    "HistoryPage",
     "SortField",
+    "State",
     "Totals",
     "Window",
     "access_logs",
     "action_export",
     "action_logs",
+    "record_comparison",
+    "record_history",
+    "record_state",
+    "subject_of",
 )

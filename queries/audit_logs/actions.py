@@ -7,9 +7,10 @@ import asyncpg
 from msgspec import Raw
 
 from domain import i18n
-from domain.audit_logs import UNDO_SELF, UNDO_TENANT, VIEW_TENANT
+from domain.audit_logs import TAKEN_BACK, UNDO_SELF, UNDO_TENANT, VIEW_TENANT
 from domain.scope import Scope
 from domain.snapshots import decode, encode, field_changes, snapshots
+from domain.upcasters import current
 from domain.wire import iso_ms
 from queries.audit_logs.conditions import NAME_COLUMNS, USER_NAME, Conditions, actor_name, names
 from queries.audit_logs.totals import Totals
@@ -32,6 +33,7 @@ _SORT_KEYS: dict[str, str] = {
 _NEWEST = "(select a.seq from action_logs a where a.tenant_id = $1 order by a.seq desc limit 1)"
 _NOT_UNDONE = (
     "not exists (select from action_log_reversals v where v.tenant_id = a.tenant_id and v.log_id = a.id)"
+    f" and not {TAKEN_BACK.format('a')}"
 )
 _BY_NAME = (
     "left join users u on u.tenant_id = a.tenant_id and u.id = a.actor_user_id and u.deleted_at is null"
@@ -40,17 +42,20 @@ _SMALL = 4_096
 """Row changes of at most this many characters are kept rendered."""
 _DEEP = 500
 """Pages that skip this many rows or more are placed by index before their rows are read."""
-_COLUMNS = (
+ACTION_COLUMNS = (
     "p.id, p.command_id, p.action_label, p.actor_user_id, p.organization_id, p.resource_kind, p.resource_id,"
     " p.parent_resource_kind, p.parent_resource_id, p.undo_token, p.created_at, p.history_action,"
     " p.source_log_id, p.source_key, p.reason, p.correlation_id, p.context::text as context,"
-    f" p.changes::text as changes, {NAME_COLUMNS}, v.reversed_at as undone_at, w.reversed_at as redone_at"
+    f" p.changes::text as changes, p.schema_rev, {NAME_COLUMNS}, coalesce(v.reversed_at, k.marked_at) as undone_at,"
+    " w.reversed_at as redone_at"
 )
-_JOINS = (
+ACTION_JOINS = (
     f"page p {names('p')}"
     " left join action_log_reversals v on v.tenant_id = p.tenant_id and v.log_id = p.id"
     " and p.history_action is distinct from 'undo'"
     " left join action_log_reversals w on w.tenant_id = v.tenant_id and w.log_id = v.reversed_by"
+    " left join lateral (select m.undone, m.marked_at from action_log_marks m where m.tenant_id = p.tenant_id"
+    " and m.log_id = p.id order by m.seq desc limit 1) k on k.undone"
 )
 
 
@@ -68,7 +73,7 @@ async def action_logs(
         f"with counted as (select (select count(*) from action_logs a where {where}{newer}) as total,"
         f" {_undone(wanted, where)} as undone, {_NEWEST} as upto), {page}"
         f" select counted.*, p.* from counted"
-        f" left join (select p.sort_key, p.seq, {_COLUMNS} from {_JOINS}) p on true"
+        f" left join (select p.sort_key, p.seq, {ACTION_COLUMNS} from {ACTION_JOINS}) p on true"
         f" order by {_order(wanted, 'p', 'p.sort_key')}",
         *conditions.args,
     )
@@ -79,7 +84,7 @@ async def action_logs(
     if remember:
         totals.keep(key, total, last)
     total -= rows[0]["undone"]
-    items = [_item(scope, row) for row in rows if row["id"] is not None]
+    items = [action_item(scope, row) for row in rows if row["id"] is not None]
     pages = max(1, -(-total // window.size))
     return ActionPage(items, scope.can(VIEW_TENANT), window.page, window.size, total, pages)
 
@@ -91,7 +96,7 @@ async def action_export(
     conditions = _conditions(scope, wanted)
     page = _page(wanted, conditions.where, conditions.place(limit), conditions.place(0), 0)
     rows = await connection.fetch(
-        f"with {page} select {_COLUMNS} from {_JOINS} order by {_order(wanted, 'p', 'p.sort_key')}",
+        f"with {page} select {ACTION_COLUMNS} from {ACTION_JOINS} order by {_order(wanted, 'p', 'p.sort_key')}",
         *conditions.args,
     )
     return [_export_entry(row) for row in rows]
@@ -136,9 +141,13 @@ def _undone(wanted: ActionFilter, where: str) -> str:
     """How many of the counted rows are taken back: few against all, so that the total of all can be kept."""
     if not wanted.undoable_only:
         return "0"
+    marked = (
+        "select m.log_id from (select distinct on (m.log_id) m.log_id, m.undone from action_log_marks m"
+        " where m.tenant_id = $1 order by m.log_id, m.seq desc) m where m.undone"
+    )
     return (
-        "(select count(*) from action_log_reversals v join action_logs a"
-        f" on a.tenant_id = v.tenant_id and a.id = v.log_id where v.tenant_id = $1 and {where})"
+        f"(select count(*) from (select v.log_id from action_log_reversals v where v.tenant_id = $1 union {marked}) v"
+        f" join action_logs a on a.tenant_id = $1 and a.id = v.log_id where {where})"
     )
 
 
@@ -165,11 +174,15 @@ def _order(wanted: ActionFilter, alias: str, key: str) -> str:
     return f"{key} {direction}, {alias}.created_at desc, {alias}.seq desc"
 
 
-def _item(scope: Scope, row: asyncpg.Record) -> ActionItem:
+def action_item(scope: Scope, row: asyncpg.Record) -> ActionItem:
+    """A row of ACTION_COLUMNS as the caller sees it."""
     state, token = _state(scope, row)
     render = _rendered if len(row["changes"]) <= _SMALL else _rendered.__wrapped__
     before, after, changes = render(
-        row["command_id"], row["resource_kind"], row["resource_id"], row["changes"]
+        row["command_id"],
+        row["resource_kind"],
+        row["resource_id"],
+        current(row["changes"], row["schema_rev"]),
     )
     return ActionItem(
         id=row["id"],
@@ -216,6 +229,7 @@ def _state(scope: Scope, row: asyncpg.Record) -> tuple[ExecutionState, str | Non
 
 def _context(row: asyncpg.Record) -> Raw:
     context: dict[str, Any] = decode(row["context"]) if row["context"] else {}
+    context.pop("features", None)
     context["source"] = row["source_key"]
     for name, column in (("reason", "reason"), ("correlationId", "correlation_id")):
         if row[column] is not None:
@@ -228,7 +242,7 @@ def _context(row: asyncpg.Record) -> Raw:
 
 
 def _export_entry(row: asyncpg.Record) -> ExportEntry:
-    changes = decode(row["changes"])
+    changes = decode(current(row["changes"], row["schema_rev"]))
     before, after = snapshots(row["command_id"], changes, row["resource_kind"], row["resource_id"])
     actor = row["actor_user_id"]
     return ExportEntry(
