@@ -7,15 +7,17 @@ write transaction sets it in its BEGIN message, and a connection without a tenan
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 import asyncpg
 from msgspec import Struct
 
-from commands.log import Closing
 from domain.wire import array_text
+
+if TYPE_CHECKING:
+    from commands.log import Closing
 
 QueryLogger = Callable[[Any], None]
 
@@ -44,6 +46,12 @@ class Target(Struct, frozen=True):
 
 
 _NO_FLUSH = "set local synchronous_commit = off"
+_MOST_PREPARED = 200
+_FEW = 3
+_GATHER_SECONDS = 0.002
+"""How long a flush waits for more commits of a tenant for which more than a few writers wait."""
+_UNPREPARED = (asyncpg.InvalidCachedStatementError, asyncpg.InvalidSQLStatementNameError)
+"""What the server answers when a prepared statement can be used no more."""
 
 Session = tuple[UUID, bool]
 """What the session of a reading connection is set to: its tenant, and whether its plans are made once."""
@@ -58,16 +66,24 @@ class Link(asyncpg.Connection):  # type: ignore[misc]
         """SQL text that runs a statement, prepared once a connection, so that it can be sent together with others."""
         statement = self.prepared.get(sql)
         if statement is None:
+            if len(self.prepared) >= _MOST_PREPARED:
+                del self.prepared[next(iter(self.prepared))]  # the driver closes it
             statement = self.prepared[sql] = await self.prepare(sql)
-        return f"execute {statement.get_name()}({', '.join(map(_literal, args))})"
+        return f"execute {statement.get_name()}({', '.join(map(literal, args))})"
 
 
-def _literal(value: str | bytes | list[str]) -> str:
-    """A value as SQL text; the members of a list are plain words."""
+def literal(value: str | bytes | list[str]) -> str:
+    """A value as SQL text; the members of a list are plain words.
+
+    Quoting is exact because every connection pins `standard_conforming_strings` and the driver the encoding (UTF-8).
+    Raises ValueError for a NUL character, which no text of PostgreSQL can hold.
+    """
     if isinstance(value, bytes):
         return f"'\\x{value.hex()}'"
-    text = array_text(value) if isinstance(value, list) else value.replace("'", "''")
-    return f"'{text}'"
+    text = array_text(value) if isinstance(value, list) else value
+    if "\0" in text:
+        raise ValueError("a text with a NUL character")
+    return "'" + text.replace("'", "''") + "'"
 
 
 class Pool:
@@ -147,6 +163,7 @@ class Flush:
         self._link: Link | None = None
         self._next: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._patient = False
 
     async def session(self) -> Link | None:
         """The session to hand to `wait` after a commit; None when none can be had."""
@@ -158,21 +175,26 @@ class Flush:
                     return None
             return self._link
 
-    async def wait(self, session: Link) -> None:
+    async def wait(self, session: Link, *, patient: bool = False) -> None:
         """Return when everything that was committed before the call is on disk.
 
+        `patient`: more commits will follow at once, and a flush that waits a moment serves several of them.
         Raises asyncpg.ConnectionDoesNotExistError when the server went down: what became of the commit is unknown.
         """
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
+            self._patient = patient
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._run(), name="backstep-flush")
+        self._patient &= patient
         await asyncio.shield(self._next)
         if session.is_closed():
             raise asyncpg.ConnectionDoesNotExistError("the server went down while a commit was being flushed")
 
     async def _run(self) -> None:
         while self._next is not None:
+            if self._patient:
+                await asyncio.sleep(_GATHER_SECONDS)
             callers, self._next = self._next, None
             try:
                 if self._link is not None:
@@ -201,25 +223,34 @@ class Transaction:
         self.connection = connection
         self.tenant_id = tenant_id
 
-    async def commit(self, last: Closing | None = None) -> None:
+    @property
+    def waiting(self) -> int:
+        """How many more of this process want to write in the tenant."""
+        return self._turn.waiting
+
+    async def commit(self, last: "Closing | None" = None, *, durable: bool = True) -> None:
         """Send the last statement, make everything durable, and let the next writer of the tenant in.
 
         While another writer waits for the tenant, its lock is not held over the disk: COMMIT returns at once, and the
         caller waits for a flush that several commands share. Nobody is told of a change before it is durable, and what
-        is built upon it cannot be durable before it. Nothing is left of a transaction whose last statement fails.
+        is built upon it cannot be durable before it. Nothing is left of a transaction whose last statement fails. Work
+        that can be done again need not be `durable`: it does not wait for the disk at all.
         """
-        session = await self._database.flush.session() if self._turn.waiting else None
-        message = [] if session is None else [_NO_FLUSH]
+        session = await self._database.flush.session() if durable and self._turn.waiting else None
+        message = [_NO_FLUSH] if session is not None or not durable else []
         try:
             if last is not None:
                 message.append(await self.connection.execution(last.sql, last.args))
             await self.connection.execute("; ".join([*message, "commit"]))
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, _UNPREPARED):
+                self.connection.prepared.clear()
             await self.rollback()
             raise
+        many = self._turn.waiting > _FEW
         self._end()
         if session is not None:
-            await self._database.flush.wait(session)
+            await self._database.flush.wait(session, patient=many)
 
     async def settle(self) -> None:
         """End without a change, when all that was committed before is on disk."""

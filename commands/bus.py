@@ -4,7 +4,6 @@ It checks the rights, opens one transaction under the tenant's lock, lets the ha
 closes with the log row, the projections and the events, all or none of it.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -13,11 +12,13 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import structlog
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from commands import eligibility, history
 from commands.conflicts import conflict_of
-from commands.log import Closing, LogEntry, Projector, announce, closing
+from commands.entry import log_entry, preview
+from commands.idempotency import store_answer, stored_answer
+from commands.log import Closing, Projector, announce, closing
 from commands.registry import (
     Command,
     Definition,
@@ -27,11 +28,17 @@ from commands.registry import (
     handler_of,
     recorded_input,
 )
-from commands.unit import Change, Unit
-from domain import snapshots
+from commands.sealing import Sealing, refuse_forged
+from commands.spill import keeper
+from commands.unit import Unit
+from commands.work import Committed, DryRun, Outcome, Work
+from domain.encryption.tables import PLAN_TABLES
+from domain.encryption.tokens import MARKED
 from domain.errors import Problem
-from domain.ids import random_id, undo_token
-from domain.resources import all_resources, resource_of
+from domain.ids import random_id
+from domain.jobs import JobRequest
+from domain.recorded_scope import record_of
+from domain.resources import all_resources
 from domain.scope import Options, Scope
 
 _encode = msgspec.json.Encoder().encode
@@ -40,9 +47,25 @@ _RETRIED = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InvalidCachedStatementError,
+    asyncpg.InvalidSQLStatementNameError,
 )
 _REFUSED = {403: "not_permitted", 409: "conflict"}
 """What a reversal answers in place of these statuses (decision 0009): 400 with a code."""
+
+_SCOPES = 20_000
+"""Stored scopes that a process remembers."""
+
+__all__ = (
+    "NO_OPTIONS",
+    "Bus",
+    "Committed",
+    "DryRun",
+    "Outcome",
+    "Transaction",
+    "Transactions",
+    "Work",
+    "authorize",
+)
 
 NO_OPTIONS = Options()
 T = TypeVar("T")
@@ -74,51 +97,12 @@ class Transactions(Protocol):
         ...
 
 
-class DryRun(Struct, frozen=True, rename="camel"):
-    """What a command would have done."""
+class Enqueue(Protocol):
+    """Writes down a command's background jobs on its connection."""
 
-    command_id: str
-    resource_kind: str | None
-    resource_id: str | None
-    snapshot_before: Any
-    snapshot_after: Any
-    changes: Any
-    rows: list[Change]
-    result: Any
-
-
-class Outcome(Struct, frozen=True):
-    """What came of a command: the handler's result, and the log row when something changed."""
-
-    result: Any
-    log: LogEntry | None = None
-    dry_run: DryRun | None = None
-    replayed: bool = False
-
-
-class Committed(Struct, frozen=True):
-    """Told to listeners after a commit: whose rows, and of which tables."""
-
-    tenant_id: UUID
-    tables: frozenset[str]
-
-
-class Work(Struct):
-    """One run of the bus: what is to be recorded of it."""
-
-    command_id: str
-    label: str | None
-    resource_kind: str | None
-    logged: bool
-    undoable: bool
-    input: Raw | None
-    perform: Callable[[Unit], Awaitable[Any]]
-    target: UUID | None = None
-    resource_id: str | None = None
-    reverses: UUID | None = None
-    history_action: str | None = None
-    source_log_id: UUID | None = None
-    context: dict[str, Any] | None = None
+    async def __call__(self, connection: Any, tenant_id: UUID, requests: Sequence[JobRequest]) -> None:
+        """Write them down; nothing is sent before the commit."""
+        ...
 
 
 class Bus:
@@ -132,13 +116,19 @@ class Bus:
         *,
         lock_kinds: Callable[[str], bool] = lambda kind: True,
         undo_max_age: timedelta | None = None,
+        enqueue: Enqueue | None = None,
+        sealing: Sealing | None = None,
     ) -> None:
         self._transactions = transactions
+        self._sealing = sealing
+        self._enqueue = enqueue
         self._projector = projector
         self._token_key = token_key
         self._lock_kinds = lock_kinds
         self._undo_max_age = undo_max_age
         self._listeners: list[Callable[[Committed], None]] = []
+        self._keep = keeper(projector, history.is_settled)
+        self._scopes: set[tuple[UUID, UUID | None]] = set()
         self._conflicts: dict[str, str] = {}
         for resource in all_resources():
             self._conflicts |= resource.conflicts
@@ -156,7 +146,7 @@ class Bus:
         work = Work(
             command_id=kind.id,
             label=kind.label,
-            resource_kind=kind.resource,
+            resource_kind=command.about() or kind.resource,
             logged=kind.logged,
             undoable=kind.undoable,
             input=Raw(_encode(recorded_input(kind, command))) if kind.logged else None,
@@ -198,7 +188,7 @@ class Bus:
     async def _reverse(
         self,
         find: Callable[[Any], Awaitable[eligibility.Source]],
-        action: str,
+        action: history.HistoryAction,
         subject: Raw,
         scope: Scope,
         options: Options,
@@ -210,15 +200,19 @@ class Bus:
         async def perform(unit: Unit) -> Any:
             source = await find(unit.connection)
             kind = definition(source.command_id)
-            if kind is None or scope.missing(source.features or kind.features):
+            if kind is None or scope.missing((*kind.features, *source.features)):
                 raise Problem.bad_request(eligibility.UNAVAILABLE[action], "not_available")
             work.command_id, work.label = source.command_id, source.label
             work.resource_kind, work.resource_id = source.resource_kind, source.resource_id
             work.reverses, work.source_log_id, work.context = source.reverses, source.log_id, source.context
             try:
-                await history.reverse(unit, history.decode(source.changes))
+                if source.changes is None:
+                    await history.reverse_large(unit, source.reverses)
+                else:
+                    await history.reverse(unit, history.decode(source.changes))
             except history.ChangedSince as error:
                 raise await history.blocked(unit.connection, error, scope.tenant_id, source.seq) from error
+            await history.noted(unit, source.command_id, source.log_id, action)
             return {"ok": True, "logId": str(source.log_id if action == "undo" else unit.log_id)}
 
         work.perform = perform
@@ -262,10 +256,12 @@ class Bus:
                 # The answer that is given again may be another request's that waits for the disk: so does this one.
                 await transaction.settle()
                 return outcome
-            kept = unit.wrote or bool(unit.events) or options.idempotency_key is not None
+            kept = unit.wrote or bool(unit.events or unit.jobs) or options.idempotency_key is not None
             if options.dry_run or not kept:
                 await transaction.rollback()
                 return outcome
+            if self._sealing is not None and not PLAN_TABLES.isdisjoint(unit.tables):
+                self._sealing.forget(scope.tenant_id)
             await transaction.commit(last)
         except BaseException as error:
             await transaction.rollback()
@@ -273,10 +269,18 @@ class Bus:
             if problem is not None:
                 raise problem from error
             raise
-        committed = Committed(scope.tenant_id, unit.tables)
+        if outcome.log is not None:
+            self._remember(scope.tenant_id, outcome.log.scope_id)
+        committed = Committed(scope.tenant_id, unit.tables, len(unit.jobs))
         for listener in self._listeners:
             listener(committed)
         return outcome
+
+    def _remember(self, tenant_id: UUID, scope_id: UUID | None) -> None:
+        """Note that a scope is stored, so that it is not written again."""
+        if len(self._scopes) >= _SCOPES:
+            self._scopes.clear()
+        self._scopes.add((tenant_id, scope_id))
 
     async def _inside(
         self, connection: Any, work: Work, scope: Scope, options: Options
@@ -294,113 +298,48 @@ class Bus:
             expected_updated_at=expected if expected and self._lock_kinds(work.resource_kind or "") else None,
         )
         if options.idempotency_key is not None:
-            stored = await self._stored_answer(connection, work, scope, options.idempotency_key)
+            stored = await stored_answer(connection, work, scope, options.idempotency_key, self._token_key)
             if stored is not None:
                 return stored, unit, None
+        await self._seal(unit, work)
+        unit.keep = self._keep
         result = await work.perform(unit)
         for guard in guards_of(unit.tables):
             await guard(unit)
-        recorded = unit.changes or (unit.wrote and not work.undoable)
-        entry = self._entry(work, unit, scope, options) if recorded and work.logged else None
+        recorded = unit.changes or ((unit.wrote or unit.jobs) and not work.undoable)
+        entry = log_entry(work, unit, scope, options, self._token_key) if recorded and work.logged else None
         if unit.changes and not work.logged:
             raise RuntimeError(f"{work.command_id} is not logged but changed {unit.changes[0].t}")
+        if unit.seals is not None and unit.seals.used:
+            _hide(unit)
         if options.dry_run:
-            return Outcome(result, dry_run=_preview(work, unit, result)), unit, None
+            return Outcome(result, dry_run=preview(work, unit, result)), unit, None
+        if unit.jobs:
+            if self._enqueue is None:
+                raise RuntimeError(
+                    f"{work.command_id} wants a background job, but the bus was given no queue"
+                )
+            await self._enqueue(connection, scope.tenant_id, unit.jobs)
         last = None
         if entry is not None:
             plan = self._projector.plan(scope.tenant_id, unit.changes)
-            last = closing(entry, unit.changes, plan, unit.events)
+            record = None if (scope.tenant_id, entry.scope_id) in self._scopes else record_of(scope)
+            last = closing(entry, unit.changes, plan, unit.events, record, pieced=unit.put_down > 0)
         elif unit.events:
             await announce(connection, scope.tenant_id, unit.log_id, unit.events, now)
         if options.idempotency_key is not None:
-            await self._store_answer(connection, work, scope, options.idempotency_key, now, entry, result)
+            await store_answer(unit, work, options.idempotency_key, entry, result, self._token_key)
         return Outcome(result, entry), unit, last
 
-    def _entry(self, work: Work, unit: Unit, scope: Scope, options: Options) -> LogEntry:
-        encoded = _encode(unit.changes)
-        root = _root(work, unit.changes) if unit.changes else None
-        own = str(work.target) if work.target else None if root is None else _text(root.k["id"])
-        resource_id = work.resource_id or own
-        organization = scope.selected_organization_id if root is None else _organization(root, scope)
-        fields = snapshots.changed_fields(
-            work.command_id, snapshots.decode(encoded), work.resource_kind, resource_id
-        )
-        source = "api" if scope.actor.kind == "api_key" and options.source == "ui" else options.source
-        parent, related = _surroundings(root)
-        return LogEntry(
-            tenant_id=scope.tenant_id,
-            id=unit.log_id,
-            organization_id=organization,
-            actor_user_id=scope.actor.id,
-            actor_kind=scope.actor.kind,
-            command_id=work.command_id,
-            action_label=work.label,
-            action_type=snapshots.action_type(work.command_id, work.label),
-            resource_kind=work.resource_kind,
-            resource_id=resource_id,
-            parent_resource_kind=parent[0],
-            parent_resource_id=parent[1],
-            related_resource_kind=related[0],
-            related_resource_id=related[1],
-            undo_token=undo_token(unit.log_id, self._token_key) if work.undoable else None,
-            reverses=work.reverses,
-            history_action=work.history_action,
-            source_log_id=work.source_log_id,
-            source_key="system" if scope.actor.kind == "system" else source,
-            input=work.input if work.input is not None and work.history_action is None else Raw(b"null"),
-            changes=Raw(encoded),
-            changed_fields=fields,
-            primary_changed_field=fields[0] if fields else None,
-            context=work.context,
-            reason=options.reason,
-            correlation_id=options.correlation_id,
-            request_id=options.request_id,
-            created_at=unit.now,
-        )
-
-    # Idempotency: the first answer is stored with its work, and given again
-
-    async def _stored_answer(self, connection: Any, work: Work, scope: Scope, key: str) -> Outcome | None:
-        row = await connection.fetchrow(
-            "select k.fingerprint, k.result::text as result, to_jsonb(l)::text as entry from idempotency_keys k"
-            " left join action_logs l on l.tenant_id = k.tenant_id and l.id = k.log_id"
-            " where k.tenant_id = $1 and k.actor_id = $2 and k.key = $3",
-            scope.tenant_id,
-            _actor_id(scope),
-            key,
-        )
-        if row is None:
-            return None
-        if bytes(row["fingerprint"]) != _fingerprint(work):
-            raise Problem.unprocessable(
-                "The idempotency key was used for another request", "idempotency_key_reused"
-            )
-        entry = msgspec.json.decode(row["entry"], type=LogEntry) if row["entry"] else None
-        return Outcome(Raw(row["result"].encode()), entry, replayed=True)
-
-    async def _store_answer(
-        self,
-        connection: Any,
-        work: Work,
-        scope: Scope,
-        key: str,
-        now: datetime,
-        entry: LogEntry | None,
-        result: Any,
-    ) -> None:
-        if work.history_action == "redo" and entry is not None:
-            result = result | {"undoToken": entry.undo_token}
-        await connection.execute(
-            "insert into idempotency_keys (tenant_id, actor_id, key, fingerprint, log_id, result, created_at)"
-            " values ($1, $2, $3, $4, $5, $6::text::jsonb, $7)",
-            scope.tenant_id,
-            _actor_id(scope),
-            key,
-            _fingerprint(work),
-            entry.id if entry else None,
-            _encode(result).decode(),
-            now,
-        )
+    async def _seal(self, unit: Unit, work: Work) -> None:
+        """Give the unit what it seals with. Raises Problem 400 when the input pretends to be sealed."""
+        if work.input is not None and unit.scope.actor.kind != "system" and MARKED in bytes(work.input):
+            refuse_forged(msgspec.json.decode(work.input))
+        sealing = self._sealing
+        if sealing is not None:
+            tenant_id = unit.scope.tenant_id
+            unit.seals = await sealing.seals(unit.connection, tenant_id)
+            unit.replan = lambda seals: sealing.again(unit.connection, tenant_id, seals)
 
 
 def authorize(kind: Definition, scope: Scope) -> None:
@@ -415,85 +354,12 @@ async def _nothing(unit: Unit) -> None:
     """Stands in until the real work is known."""
 
 
-def _root(work: Work, changes: Sequence[Change]) -> Change:
-    """The change that the log row is about: the resource's own row if there is one, else the first."""
-    return next((c for c in changes if resource_of(c.t).kind == work.resource_kind), changes[0])
-
-
-def _organization(change: Change, scope: Scope) -> UUID | None:
-    """The organization of a changed row: the log row belongs where the row is, not where the actor is.
-
-    A row that is in no organization is logged where the actor writes; an organization is not the place of its own log
-    rows when there is another, because it may be gone when they are to be taken back.
-    """
-    if "organization_id" not in resource_of(change.t).table.columns:
-        place = scope.selected_organization_id
-        return scope.home_organization_id if str(place) == _text(change.k["id"]) else place
-    for image in (change.a, change.b, change.u):
-        value = image.get("organization_id") if image else None
-        if value is not None and bytes(value) != b"null":
-            return UUID(_text(value))
-    return None
-
-
-Reference = tuple[str | None, str | None]
-_NOTHING: Reference = (None, None)
-
-
-def _surroundings(change: Change | None) -> tuple[Reference, Reference]:
-    """The kind and id of the record that a changed row belongs to, and of the one that it concerns."""
-    if change is None:
-        return _NOTHING, _NOTHING
-    resource = resource_of(change.t)
-    parent = _reference(change, resource.within)
-    if resource.root is not None and parent == _NOTHING:
-        parent = resource_of(resource.root).kind, change.r
-    return parent, _reference(change, resource.related)
-
-
-def _reference(change: Change, declared: tuple[str, str] | None) -> Reference:
-    if declared is None:
-        return _NOTHING
-    kind, column = declared
-    id = _value(change, column)
-    named = _value(change, kind[1:]) if kind.startswith(".") else kind
-    return (named, id) if named is not None and id is not None else _NOTHING
-
-
-def _value(change: Change, column: str) -> str | None:
-    """A column of a changed row as text, as the command left it (or found it, when the row is gone)."""
-    for image in (change.a, change.b, change.u):
-        if image is not None and column in image:
-            value = msgspec.json.decode(image[column])
-            return None if value is None else str(value)
-    return None
-
-
-def _text(value: Raw) -> str:
-    return str(msgspec.json.decode(value))
-
-
-def _actor_id(scope: Scope) -> UUID:
-    return scope.actor.id or UUID(int=0)
-
-
-def _fingerprint(work: Work) -> bytes:
-    """What an idempotency key stands for: the command and its input, or the log row that is to be reversed."""
-    subject = bytes(work.input) if work.input is not None else b""
-    name = work.history_action or work.command_id
-    return hashlib.sha256(name.encode() + b"\0" + subject).digest()
-
-
-def _preview(work: Work, unit: Unit, result: Any) -> DryRun:
-    root = _root(work, unit.changes) if unit.changes else None
-    resource_id = (
-        work.resource_id
-        or (str(work.target) if work.target else None)
-        or (_text(root.k["id"]) if root else None)
-    )
-    decoded = snapshots.decode(_encode(unit.changes))
-    before, after = snapshots.snapshots(work.command_id, decoded, work.resource_kind, resource_id)
-    changes = snapshots.field_changes(before, after)
-    return DryRun(
-        work.command_id, work.resource_kind, resource_id, before, after, changes, unit.changes, result
-    )
+def _hide(unit: Unit) -> None:
+    """Seal designated values in what a command announces and leaves to background jobs."""
+    seals = unit.seals
+    assert seals is not None
+    for event in unit.events:
+        event["payload"] = msgspec.json.decode(seals.hide(_encode(event["payload"]), unit.log_id))
+    unit.jobs = [
+        msgspec.structs.replace(one, payload=seals.hide(one.payload, unit.log_id)) for one in unit.jobs
+    ]

@@ -7,8 +7,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from domain.audit_logs import TAKEN_BACK
 from domain.errors import Problem
 from domain.scope import Scope
+from domain.upcasters import current
 
 UNAVAILABLE = {"undo": "Undo token not available", "redo": "Redo target not available"}
 
@@ -23,11 +25,12 @@ class Source(Struct, frozen=True):
     resource_kind: str | None
     resource_id: str | None
     context: dict[str, Any] | None
-    changes: str
+    changes: str | None
+    """None: too many to be handed over at once (`commands.history.reverse_large`)."""
     reverses: UUID
     """The row whose changes are reversed: the command itself for an undo, its undo row for a redo."""
     features: tuple[str, ...] = ()
-    """Of a batch: the features of all its commands."""
+    """Besides those of the command: of a batch those of all its commands, of a restoration those of what it undid."""
 
 
 # The newest action that the caller could undo: of the same record, where the action is about one. Two selects, because
@@ -37,23 +40,32 @@ _NEWEST = """(select n.id from action_logs n
            and n.actor_user_id is not distinct from case when $4 then l.actor_user_id else $3::uuid end
            and n.organization_id is not distinct from l.organization_id
            and not exists (select from action_log_reversals r where r.tenant_id = n.tenant_id and r.log_id = n.id)
+           and not {taken}
          order by n.seq desc limit 1)"""
-_OF_RECORD = _NEWEST.format(same=" and n.resource_kind = l.resource_kind and n.resource_id = l.resource_id")
+_TAKEN = TAKEN_BACK.format("n")
+_OF_RECORD = _NEWEST.format(
+    taken=_TAKEN, same=" and n.resource_kind = l.resource_kind and n.resource_id = l.resource_id"
+)
+
+LARGE = 5_000
+"""Row changes from which on they are reversed piece by piece."""
+_MODEST = f"case when jsonb_array_length({{0}}.changes) <= {LARGE} then {{0}}.changes::text end"
 
 _UNDO = f"""
 select l.id, l.seq, l.command_id, l.action_label, l.resource_kind, l.resource_id, l.organization_id, l.actor_user_id,
-       l.context::text as context, l.changes::text as changes, l.created_at,
-       case when l.command_id = 'backstep.batch' then l.input->'features' end as features,
-       exists (select from action_log_reversals r where r.tenant_id = l.tenant_id and r.log_id = l.id) as reversed,
-       case when l.resource_kind is null or l.resource_id is null then {_NEWEST.format(same="")}
+       l.context::text as context, {_MODEST.format("l")} as changes, l.schema_rev, l.created_at,
+       case when l.command_id = 'backstep.batch' then l.input else l.context end -> 'features' as features,
+       exists (select from action_log_reversals r where r.tenant_id = l.tenant_id and r.log_id = l.id)
+         or {TAKEN_BACK.format("l")} as reversed,
+       case when l.resource_kind is null or l.resource_id is null then {_NEWEST.format(taken=_TAKEN, same="")}
             else {_OF_RECORD} end as latest
   from action_logs l where l.tenant_id = $1 and l.undo_token = $2
 """
 
-_REDO = """
+_REDO = f"""
 select l.id, u.seq, l.command_id, l.action_label, l.resource_kind, l.resource_id, l.organization_id, l.actor_user_id,
-       l.context::text as context, u.changes::text as changes, u.id as undo_id,
-       case when l.command_id = 'backstep.batch' then l.input->'features' end as features,
+       l.context::text as context, {_MODEST.format("u")} as changes, u.schema_rev, u.id as undo_id,
+       case when l.command_id = 'backstep.batch' then l.input else l.context end -> 'features' as features,
        r.reversed_by is not null and u.history_action = 'undo' and not exists
          (select from action_log_reversals again where again.tenant_id = u.tenant_id and again.log_id = u.id) as undone,
        (select n.source_log_id from action_logs n
@@ -122,7 +134,7 @@ def _source(row: Any, reverses: UUID) -> Source:
         resource_kind=row["resource_kind"],
         resource_id=row["resource_id"],
         context=msgspec.json.decode(row["context"]) if row["context"] else None,
-        changes=row["changes"],
+        changes=None if row["changes"] is None else current(row["changes"], row["schema_rev"]),
         reverses=reverses,
         features=tuple(msgspec.json.decode(row["features"], type=list[str])) if row["features"] else (),
     )

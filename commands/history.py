@@ -7,7 +7,8 @@ columns, which are worked out again).
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -17,6 +18,7 @@ from commands import statements
 from commands.unit import Change, Unit
 from domain.errors import Problem
 from domain.resources import Resource, resource_of
+from domain.upcasters import current
 from domain.wire import iso_ms
 
 _encode = msgspec.json.Encoder().encode
@@ -34,6 +36,31 @@ class ChangedSince(Exception):
 def decode(changes: str | bytes) -> list[Change]:
     """The row changes of a log row, their values left undecoded."""
     return _changes.decode(changes)
+
+
+HistoryAction = Literal["undo", "redo"]
+Afterthought = Callable[[Unit, UUID, HistoryAction], Awaitable[None]]
+
+_afterthoughts: dict[str, Afterthought] = {}
+
+
+def reverses(command_id: str) -> Callable[[Afterthought], Afterthought]:
+    """Declare what else is to be noted, outside of history's tables, when a command of this id is undone or redone.
+
+    It is given the unit of the reversal, and the id of the command's log row.
+    """
+
+    def register(afterthought: Afterthought) -> Afterthought:
+        _afterthoughts[command_id] = afterthought
+        return afterthought
+
+    return register
+
+
+async def noted(unit: Unit, command_id: str, log_id: UUID, action: HistoryAction) -> None:
+    """Note what was declared for the reversal of a command."""
+    if command_id in _afterthoughts:
+        await _afterthoughts[command_id](unit, log_id, action)
 
 
 Settler = Callable[[Unit], Awaitable[None]]
@@ -70,6 +97,60 @@ async def reverse(unit: Unit, changes: Sequence[Change]) -> None:
         await _reverse_statement(unit, resource_of(table), operation, list(group))
     if several:
         await unit.connection.execute("set constraints all immediate")
+    await settle(unit, changes)
+
+
+def is_settled(table: str) -> bool:
+    """Whether computed columns of the table are worked out after a reversal."""
+    return table in _settlers
+
+
+_PIECES = """
+drop table if exists pg_temp.reversal;
+create temp table reversal (s int, t text, o text, place bigint, change jsonb) on commit drop;
+"""
+_FILLED = """
+insert into reversal select (x.c ->> 's')::int, x.c ->> 't', x.c ->> 'o', x.place, x.c
+  from action_logs l, jsonb_array_elements(l.changes) with ordinality x (c, place) where l.tenant_id = $1 and l.id = $2
+"""
+_PIECE = """
+select jsonb_agg(p.change order by p.place)::text as changes, min(p.place) as place
+  from (select * from reversal where s = $1 and t = $2 and o = $3 and place < $4 order by place desc limit $5) p
+"""
+_CHUNK = 2_000
+
+
+async def reverse_large(unit: Unit, log_id: UUID) -> None:
+    """`reverse` for a log row with very many changes: they are read, and put down again, in pieces."""
+    tenant_id = unit.scope.tenant_id
+    rev = await unit.fetchval(
+        "select schema_rev from action_logs where tenant_id = $1 and id = $2", tenant_id, log_id
+    )
+    await unit.connection.execute(_PIECES)
+    await unit.connection.execute(_FILLED, tenant_id, log_id)
+    await unit.connection.execute("set constraints all deferred")
+    found = await unit.fetch(
+        "select s, t, o, max(place) as last from reversal group by s, t, o order by s desc, 4 desc"
+    )
+    for statement in found:
+        last = statement["last"] + 1
+        while True:
+            await unit.make_room()
+            piece = await unit.fetchrow(_PIECE, statement["s"], statement["t"], statement["o"], last, _CHUNK)
+            if piece is None or piece["changes"] is None:
+                break
+            last = piece["place"]
+            own = [change for change in decode(current(piece["changes"], rev)) if _is_own(change)]
+            if own:
+                await _reverse_statement(unit, resource_of(own[0].t), own[0].o, own)
+    await unit.connection.execute("set constraints all immediate")
+    for table in dict.fromkeys(statement["t"] for statement in found):
+        if table in _settlers:
+            await _settlers[table](unit)
+
+
+async def settle(unit: Unit, changes: Sequence[Change]) -> None:
+    """Have the computed columns of the changed tables worked out again."""
     for table in dict.fromkeys(change.t for change in changes):
         if table in _settlers:
             await _settlers[table](unit)
@@ -89,16 +170,30 @@ async def _reverse_statement(unit: Unit, resource: Resource, operation: str, gro
         args: tuple[Any, ...] = (tenant, _text([change.a for change in group]), volatile)
     elif operation == "d":
         sql = statements.reverse_delete(resource.name)
-        args = (_text([(change.b or {}) | stamp for change in group]),)
+        images = [resource.completed(change.b or {}) | stamp for change in group]
+        args = (_text(_sealed(unit, resource, images, group)),)
     else:
         sql = statements.reverse_update(resource.name)
-        args = (tenant, _text([_step_back(change, stamp, free) for change in group]), volatile)
+        steps = [_step_back(change, stamp, free) for change in group]
+        whole = [{**step["to"], "id": change.k["id"]} for step, change in zip(steps, group, strict=True)]
+        for step, image in zip(steps, _sealed(unit, resource, whole, group), strict=True):
+            step["to"] = {column: image[column] for column in step["to"]}
+        args = (tenant, _text(steps), volatile)
     records = await unit.connection.fetch(sql, *args)
     if len(records) < len(group):
         done = {record["ord"] for record in records}
         raise ChangedSince([(c.t, _id(c)) for n, c in enumerate(group, 1) if n not in done])
     inverse = {"i": "d", "d": "i", "u": "u"}
     unit.note(resource, inverse[operation], records)  # type: ignore[arg-type]  # a literal of the three
+
+
+def _sealed(
+    unit: Unit, resource: Resource, images: Sequence[dict[str, Any]], group: Sequence[Change]
+) -> Sequence[dict[str, Any]]:
+    """Images that are brought back, their designated values sealed: they may be older than the encryption map."""
+    if unit.seals is None:
+        return images
+    return unit.seals.images(resource, images, [change.u or change.b or {} for change in group])
 
 
 def _step_back(change: Change, stamp: dict[str, Raw], free: frozenset[str]) -> dict[str, Any]:
@@ -123,7 +218,9 @@ async def blocked(connection: asyncpg.Connection, error: ChangedSince, tenant: A
         "select l.id, l.command_id, l.action_label, l.created_at, l.actor_user_id from action_log_rows r"
         " join action_logs l on l.tenant_id = r.tenant_id and l.id = r.log_id"
         " where r.tenant_id = $1 and r.seq > $2 and (r.table_name, r.row_id) in"
-        " (select * from unnest($3::text[], $4::uuid[])) order by r.seq desc limit 1",
+        " (select * from unnest($3::text[], $4::uuid[]))"
+        " and exists (select from jsonb_array_elements(l.changes) c"  # not only a part of the record
+        " where c ->> 't' = r.table_name and c -> 'k' ->> 'id' = r.row_id::text) order by r.seq desc limit 1",
         tenant,
         seq,
         tables,

@@ -1,6 +1,6 @@
 """The action log: what one row holds, and the one statement that closes a command."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
@@ -11,11 +11,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from commands.unit import Change
+from domain.recorded_scope import ScopeRecord
 from domain.resources import resource_of
+from domain.upcasters import SCHEMA_REVISION
 from domain.wire import array_text, iso_ms
-
-SCHEMA_REVISION = 1
-"""Of the row images in `changes`; a migration that reshapes a table raises it and registers an upcaster."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -51,6 +50,7 @@ class LogEntry(Struct, frozen=True, kw_only=True):
     correlation_id: str | None
     request_id: str | None
     schema_rev: int = SCHEMA_REVISION
+    scope_id: UUID | None = None
     created_at: datetime
 
 
@@ -80,30 +80,53 @@ class Projector(Protocol):
 
 
 _COLUMNS = tuple(field.name for field in msgspec.structs.fields(LogEntry))
+_ENTRY = "$1::text::jsonb"
+_PIECED = (
+    "$1::text::jsonb || jsonb_build_object('changes',"
+    " (select jsonb_agg(x.c order by p.n, x.place) from command_pieces p,"
+    " jsonb_array_elements(p.changes) with ordinality x (c, place)) || ($1::text::jsonb -> 'changes'))"
+)
+_PIECED_ROWS = (
+    " select l.tenant_id, x.t, x.i, l.seq, l.id from l,"
+    " (select * from unnest($2::text::text[], $3::text::uuid[]) u(t, i)"
+    " union select u.t, u.i from command_pieces p, unnest(p.tables, p.ids) u(t, i)) x"
+)
+_PIECED_EVENTS = (
+    "(select coalesce(jsonb_agg(x.e order by p.n, x.place), '[]') from command_pieces p,"
+    " jsonb_array_elements(p.events) with ordinality x (e, place)) || $4::text::jsonb"
+)
 _INSERT = (
     f"insert into action_logs ({', '.join(_COLUMNS)}) select {', '.join('r.' + c for c in _COLUMNS)}"
-    " from jsonb_populate_record(null::action_logs, $1::text::jsonb) r"
-    " returning tenant_id, id, seq, organization_id, created_at, reverses"
+    " from jsonb_populate_record(null::action_logs, {entry}) r"
+    " returning tenant_id, id, seq, organization_id, created_at, reverses, scope_id"
 )
 
 
 @cache
-def _closing(reversal: bool, projection: Hashable, projected: str) -> str:
+def _closing(reversal: bool, scoped: bool, pieced: bool, projection: Hashable, projected: str) -> str:
+    rows = (
+        _PIECED_ROWS
+        if pieced
+        else " select l.tenant_id, x.t, x.i, l.seq, l.id from l, unnest($2::text::text[], $3::text::uuid[]) x(t, i)"
+    )
+    events = _PIECED_EVENTS if pieced else "$4::text::jsonb"
     parts = [
-        f"l as ({_INSERT})",
-        (
-            "touched as (insert into action_log_rows (tenant_id, table_name, row_id, seq, log_id)"
-            " select l.tenant_id, x.t, x.i, l.seq, l.id from l, unnest($2::text::text[], $3::text::uuid[]) x(t, i))"
-        ),
+        f"l as ({_INSERT.replace('{entry}', _PIECED if pieced else _ENTRY)})",
+        (f"touched as (insert into action_log_rows (tenant_id, table_name, row_id, seq, log_id){rows})"),
         (
             "announced as (insert into outbox (tenant_id, log_id, organization_id, events, created_at, seq)"
-            " select l.tenant_id, l.id, l.organization_id, $4::text::jsonb, l.created_at, l.seq from l)"
+            f" select l.tenant_id, l.id, l.organization_id, {events}, l.created_at, l.seq from l)"
         ),
     ]
     if reversal:
         parts.append(
             "reversal as (insert into action_log_reversals (tenant_id, log_id, reversed_by, reversed_at)"
             " select l.tenant_id, l.reverses, l.id, l.created_at from l)"
+        )
+    if scoped:
+        parts.append(
+            "scoped as (insert into action_log_scopes (tenant_id, id, scope)"
+            " select l.tenant_id, l.scope_id, $5::text::jsonb from l on conflict do nothing)"
         )
     if projected:
         parts.append(projected)
@@ -122,25 +145,45 @@ def closing(
     changes: Sequence[Change],
     projection: Projection | None,
     emitted: Sequence[dict[str, Any]] = (),
+    scope: ScopeRecord | None = None,
+    *,
+    pieced: bool = False,
 ) -> Closing:
     """The statement that writes the log row, what it touched, its reversal, its events and its documents, all in one.
 
-    `emitted` are events besides those that the changes cause. It fails with asyncpg.UniqueViolationError when what the
-    row reverses was reversed before.
+    `emitted` are events besides those that the changes cause; `scope` is given while it may not be stored yet.
+    It fails with asyncpg.UniqueViolationError when what the row reverses was reversed before.
     """
-    touched = list(dict.fromkeys((change.t, bytes(change.k["id"])) for change in changes))
+    touched = touched_rows(changes)
     sql = _closing(
         entry.reverses is not None,
+        scope is not None,
+        pieced,
         projection.key if projection else (),
-        projection.sql(5) if projection else "",
+        projection.sql(5 if scope is None else 6) if projection else "",
     )
     args: list[str | bytes | list[str]] = [
         _encode(entry).decode(),
         array_text(table for table, _ in touched),
-        array_text(id[1:-1].decode() for _, id in touched),
+        array_text(id for _, id in touched),
         _encode([*events_of(entry, changes), *emitted]).decode(),
     ]
+    if scope is not None:
+        args.append(scope.text.decode())
     return Closing(sql, [*args, *projection.args()] if projection else args)
+
+
+def touched_rows(changes: Sequence[Change]) -> list[tuple[str, str]]:
+    """Table and id of every row that the changes touch, each once."""
+    return list(dict.fromkeys(row for change in changes for row in _touched(change)))
+
+
+def _touched(change: Change) -> Iterator[tuple[str, str]]:
+    """The rows that a change touches: its own, and of a child the root's, so that the record's history finds it."""
+    yield change.t, bytes(change.k["id"])[1:-1].decode()
+    root = resource_of(change.t).root
+    if root is not None and change.r is not None:
+        yield root, change.r
 
 
 async def announce(
@@ -163,6 +206,11 @@ async def announce(
 
 def events_of(entry: LogEntry, changes: Sequence[Change]) -> list[dict[str, Any]]:
     """The events that a command causes: one for each root record, and one for the log row itself."""
+    return [*row_events(entry.tenant_id, changes), _recorded_event(entry)]
+
+
+def row_events(tenant_id: UUID, changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """The events of changed rows: one for each root record."""
     found: list[dict[str, Any]] = []
     for change in changes:
         resource = resource_of(change.t)
@@ -171,29 +219,30 @@ def events_of(entry: LogEntry, changes: Sequence[Change]) -> list[dict[str, Any]
         event = f"{resource.event}.{_verb(change, resource.soft_deletes)}"
         row = (change.a or {}) | (change.u or {}) if change.o != "d" else change.b or {}
         organization = row.get(resource.place, Raw(b"null"))
-        payload = {"id": change.k["id"], "organizationId": organization, "tenantId": entry.tenant_id}
+        payload = {"id": change.k["id"], "organizationId": organization, "tenantId": tenant_id}
         found.append({"event": event, "organizationId": organization, "payload": payload})
-    found.append(
-        {
-            "event": "audit_logs.action.recorded",
-            "organizationId": entry.organization_id,
-            "payload": {
-                "id": entry.id,
-                "tenantId": entry.tenant_id,
-                "organizationId": entry.organization_id,
-                "commandId": entry.command_id,
-                "actionLabel": entry.action_label,
-                "actionType": entry.action_type,
-                "resourceKind": entry.resource_kind,
-                "resourceId": entry.resource_id,
-                "actorUserId": entry.actor_user_id,
-                "historyAction": entry.history_action,
-                "createdAt": iso_ms(entry.created_at),
-            },
-            "audience": {"actorUserId": entry.actor_user_id, "features": ["audit_logs.view_tenant"]},
-        }
-    )
     return found
+
+
+def _recorded_event(entry: LogEntry) -> dict[str, Any]:
+    return {
+        "event": "audit_logs.action.recorded",
+        "organizationId": entry.organization_id,
+        "payload": {
+            "id": entry.id,
+            "tenantId": entry.tenant_id,
+            "organizationId": entry.organization_id,
+            "commandId": entry.command_id,
+            "actionLabel": entry.action_label,
+            "actionType": entry.action_type,
+            "resourceKind": entry.resource_kind,
+            "resourceId": entry.resource_id,
+            "actorUserId": entry.actor_user_id,
+            "historyAction": entry.history_action,
+            "createdAt": iso_ms(entry.created_at),
+        },
+        "audience": {"actorUserId": entry.actor_user_id, "features": ["audit_logs.view_tenant"]},
+    }
 
 
 def _verb(change: Change, soft_deletes: bool) -> str:

@@ -1,6 +1,6 @@
 """Every command that exists, by declaration."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -17,9 +17,27 @@ class Command(Struct, frozen=True, kw_only=True, rename="camel"):
         data: dict[str, Any] = msgspec.to_builtins(self)
         return data
 
+    def about(self) -> str | None:
+        """The kind of the record that it is logged for, where that is not the same for every such command."""
+        return None
+
 
 Handler = Callable[[Any, Unit], Awaitable[Any]]
 Guard = Callable[[Unit], Awaitable[None]]
+
+
+class Outcome(Struct, frozen=True):
+    """What a recorded command left of one row, which may be gone: its table, all columns as they were found (none for
+    a new row) and as they were left (none for a deleted row), and which of them it changed.
+    """
+
+    table: str
+    found: dict[str, Any]
+    row: dict[str, Any]
+    changed: frozenset[str]
+
+
+Reviver = Callable[[dict[str, Any], Sequence[Outcome]], dict[str, Any] | str]
 
 
 class Definition(Struct, frozen=True):
@@ -42,6 +60,7 @@ _by_id: dict[str, Definition] = {}
 _by_type: dict[type[Command], Definition] = {}
 _handlers: dict[type[Command], Handler] = {}
 _guards: dict[str, list[Guard]] = {}
+_revivers: dict[type[Command], Reviver] = {}
 
 C = TypeVar("C", bound=Command)
 
@@ -89,6 +108,26 @@ def handles(
         return handler
 
     return register
+
+
+def revives(cls: type[Command]) -> Callable[[Reviver], Reviver]:
+    """Declare how replay completes the recorded input of a command whose input is not recorded as a whole.
+
+    The function is given the recorded input in wire form and what the command left of the rows that it changed. It
+    answers with the whole input, or says (as text) why the command cannot be executed again. Without a declaration, a
+    secret field is the column of the same name in the row of the command's resource.
+    """
+
+    def register(reviver: Reviver) -> Reviver:
+        _revivers[cls] = reviver
+        return reviver
+
+    return register
+
+
+def reviver_of(cls: type[Command]) -> Reviver | None:
+    """The declared completion of a command's recorded input, if any."""
+    return _revivers.get(cls)
 
 
 def guards(*tables: str) -> Callable[[Guard], Guard]:

@@ -1,6 +1,6 @@
 """The unit of work: the only way to write. It notes every row it touched, before and after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, cast
 from uuid import UUID
@@ -11,10 +11,13 @@ import sqlalchemy as sa
 from msgspec import Raw, Struct
 
 from commands import statements
+from commands.sealing import Seals
+from domain.encryption.tables import PLAN_TABLES
 from domain.errors import Problem
 from domain.events import is_declared
 from domain.ids import derived_id
 from domain.images import wire_row
+from domain.jobs import JobRequest, job_request
 from domain.resources import Resource, Row, resource_of
 from domain.scope import Scope
 from domain.wire import iso_ms
@@ -86,6 +89,15 @@ class Unit:
         self.changes: list[Change] = []
         self.tables: frozenset[str] = frozenset()
         self.events: list[dict[str, Any]] = []
+        self.context: dict[str, Any] = {}
+        """Kept with the log row; `features`: what undo and redo ask for besides those of the command."""
+        self.jobs: list[JobRequest] = []
+        self.seals: Seals | None = None
+        self.put_down = 0
+        """How many row changes are not in `changes` any more: they are in the transaction (commands.spill)."""
+        self.keep: Callable[[Unit], Awaitable[None]] | None = None
+        self.replan: Callable[[Seals | None], Awaitable[Seals | None]] | None = None
+        self._replanned = 0
         self._kind = kind
         self._target = target
         self._expected = expected_updated_at
@@ -119,6 +131,34 @@ class Unit:
             raise KeyError(event)
         addressed = {**payload} if to is None else {**payload, "recipientUserId": to}
         self.events.append({"event": event, "organizationId": organization_id, "payload": addressed})
+
+    def enqueue(
+        self,
+        name: str,
+        payload: Any,
+        organization_id: UUID | None = None,
+        *,
+        dedupe_key: str | None = None,
+        delay: float = 0.0,
+    ) -> None:
+        """Have a declared job done once the command is committed; it is written down in the command's transaction.
+
+        `payload` is anything msgspec encodes, `delay` in seconds; while a job of the tenant with the same `dedupe_key`
+        waits or runs, no second one is written down. Raises KeyError for a job that no module declared.
+        """
+        request = job_request(
+            name, payload, dedupe_key=dedupe_key, delay=delay, organization_id=organization_id
+        )
+        self.jobs.append(request)
+
+    async def make_room(self) -> None:
+        """Let what was noted so far be put down, where it is much; for handlers that go on with further rows."""
+        if self.keep is not None:
+            await self.keep(self)
+
+    def touch(self, table: str) -> None:
+        """Say that a statement of the handler's own changed rows of a table that no history follows."""
+        self.tables |= {table}
 
     # Reads
 
@@ -156,6 +196,7 @@ class Unit:
     ) -> list[Image]:
         resource = resource_of(table.name)
         full = [self._complete(resource, row) for row in rows]
+        full = await self._sealed(resource, full, whole=True)
         return await self._write(
             resource, "i", statements.insert(resource.name, where), _encode(full).decode(), *args
         )
@@ -183,7 +224,8 @@ class Unit:
     ) -> Image | None:
         """Set columns of one row; None when there is no such row, or the condition (over `t`, with $4…) excludes it."""
         resource = resource_of(table.name)
-        patch = _encode(self._stamped(resource, values)).decode()
+        stamped = await self._sealed(resource, [self._stamped(resource, values) | {"id": id}], whole=False)
+        patch = _encode(stamped[0]).decode()
         sql = statements.update(resource.name, where)
         images = await self._write(resource, "u", sql, self.scope.tenant_id, id, patch, *args)
         return images[0] if images else None
@@ -195,9 +237,22 @@ class Unit:
         if not rows:
             return []
         resource = resource_of(table.name)
-        patches = _encode([self._stamped(resource, row) for row in rows]).decode()
+        stamped = await self._sealed(resource, [self._stamped(resource, row) for row in rows], whole=False)
+        patches = _encode(stamped).decode()
         sql = statements.update_many(resource.name, where)
         return await self._write(resource, "u", sql, self.scope.tenant_id, patches, *args)
+
+    async def _sealed(
+        self, resource: Resource, rows: list[dict[str, Any]], *, whole: bool
+    ) -> list[dict[str, Any]]:
+        """The rows as they are written: designated values sealed, by the plan as this command itself left it."""
+        if self.replan is not None and resource.name not in PLAN_TABLES and self._replanned < self._ordinal:
+            if not PLAN_TABLES.isdisjoint(self.tables):
+                self.seals = await self.replan(self.seals)
+            self._replanned = self._ordinal
+        if self.seals is None:
+            return rows
+        return await self.seals.sealed(self.connection, resource, rows, whole=whole)
 
     def _stamped(self, resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := values.keys() - resource.defaults.keys():
@@ -254,20 +309,38 @@ class Unit:
             return
         if self._target is not None and msgspec.json.decode(before["id"]) != self._target:
             return
-        current = iso_ms(msgspec.json.decode(before["updated_at"], type=datetime))
-        expected = iso_ms(self._expected)
+        expected = self._expected
         if self._target is not None:
             self._expected = None  # later writes of this command find its own stamp
-        if current != expected:
-            raise Problem(
-                409,
-                {
-                    "error": "record_modified",
-                    "code": "optimistic_lock_conflict",
-                    "currentUpdatedAt": current,
-                    "expectedUpdatedAt": expected,
-                },
-            )
+        _compare_versions(msgspec.json.decode(before["updated_at"], type=datetime), expected)
+
+    def check_version(self, kind: str, current: datetime | None) -> None:
+        """Optimistic lock on a version that the handler makes itself, in place of that of a row of resource `kind`.
+
+        Rows that are written afterwards are not compared; neither is a `current` of None. Raises Problem 409.
+        """
+        if kind == self._kind:
+            expected, self._expected = self._expected, None
+            if expected is not None and current is not None:
+                _compare_versions(current, expected)
+
+    def ignore_version(self) -> None:
+        """Let the version that the client sent mean nothing: the contract gives this command no optimistic lock."""
+        self._expected = None
+
+
+def _compare_versions(current: datetime, expected: datetime) -> None:
+    """Raises Problem 409 unless both are the same on the wire."""
+    if iso_ms(current) != iso_ms(expected):
+        raise Problem(
+            409,
+            {
+                "error": "record_modified",
+                "code": "optimistic_lock_conflict",
+                "currentUpdatedAt": iso_ms(current),
+                "expectedUpdatedAt": iso_ms(expected),
+            },
+        )
 
 
 def _change(

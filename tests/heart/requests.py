@@ -14,6 +14,8 @@ from app.main import Application
 from commands.api_keys import CreateKey
 from commands.auth.variants import CreateVariant
 from commands.bus import Bus
+from commands.entities.custom_entities import UpsertEntity
+from commands.entities.definitions import UpsertDefinition
 from tests.conftest import Tenant
 from tests.heart.scenes import label, scene, token_of
 
@@ -42,6 +44,8 @@ RECORDS = {
     "/directory/organizations": "organizationId",
     "/directory/tenants": "ownTenantId",
     "/dictionaries": "entryId",
+    "/jobs": "jobId",
+    "/replays": "replayId",
 }
 """What kind of record an `id` stands for, by the beginning of the path. A new module adds its own, and a holding."""
 
@@ -53,6 +57,7 @@ async def holdings_of(bus: Bus, tenant: Tenant, word: str = SECRET) -> Holdings:
     undone = await label(bus, scope, place, f"{word} 3", number=1)
     await bus.undo(token_of(undone), scope)
     done = await label(bus, scope, place, f"{word} 4")
+    await _entity(bus, tenant, word)
     assert undone.log is not None and done.log is not None
     return Holdings(
         {
@@ -70,8 +75,20 @@ async def holdings_of(bus: Bus, tenant: Tenant, word: str = SECRET) -> Holdings:
             "ownTenantId": str(tenant.id),
             "variantId": await _variant(bus, tenant, word),
             "keyId": await _key(bus, tenant, word),
+            "jobId": await _job(bus, tenant),
+            "replayId": await _replay(bus, tenant, word),
         }
     )
+
+
+async def _entity(bus: Bus, tenant: Tenant, word: str) -> None:
+    """A custom entity with a field; other tenants have one of the same id, so it is told by its labels."""
+    scope = tenant.admin.scope
+    await bus.execute(UpsertEntity(entity_id="user:thing", label=word, show_in_sidebar=True), scope)
+    field = UpsertDefinition(
+        entity_id="user:thing", key="size", kind="integer", config_json={"label": word, "description": word}
+    )
+    await bus.execute(field, scope)
 
 
 async def _variant(bus: Bus, tenant: Tenant, word: str) -> str:
@@ -84,6 +101,32 @@ async def _key(bus: Bus, tenant: Tenant, word: str) -> str:
         name=word, organization_id=None, key_prefix=f"omk_{uuid4().hex[:8]}", key_hash=uuid4().hex, roles=[]
     )
     return str((await bus.execute(command, tenant.admin.scope)).result.id)
+
+
+async def _job(bus: Bus, tenant: Tenant) -> str:
+    """A background job that was given up; its number is long, so that no other text holds it by chance."""
+    transaction = await bus._transactions.begin(tenant.id, "tests")
+    number = await transaction.connection.fetchval(
+        "insert into jobs.pgqueuer (id, priority, status, entrypoint, payload, headers)"
+        " values (10 ^ 17 + random(1, 10000000000000), 0, 'failed', 'query_index.coverage.refresh', '{}',"
+        " jsonb_build_object('tenant', $1::text)) returning id",
+        str(tenant.id),
+    )
+    await transaction.commit()
+    return str(number)
+
+
+async def _replay(bus: Bus, tenant: Tenant, word: str) -> str:
+    """A replay that is over: a new one would keep a process busy."""
+    transaction = await bus._transactions.begin(tenant.id, "tests")
+    id = await transaction.connection.fetchval(
+        "insert into replay_runs (tenant_id, id, mode, state, error, created_at, updated_at)"
+        " values ($1, gen_random_uuid(), 'state', 'could_not', $2, now(), now()) returning id",
+        tenant.id,
+        word,
+    )
+    await transaction.commit()
+    return str(id)
 
 
 def operations(*, auth: bool | None = None, body: bool | None = None) -> list[Any]:
@@ -104,7 +147,7 @@ def path_of(item: Operation, ids: Mapping[str, str]) -> str:
 
 def path_values(item: Operation, ids: Mapping[str, str]) -> dict[str, str]:
     """The values of the path's parameters."""
-    named = {"id": _record(item, ids), **ids}
+    named = {"id": _record(item, ids), "resourceKind": "dictionaries.entry", **ids}
     return {name: named[name] for name in item.path_parameters}
 
 
@@ -133,7 +176,7 @@ def _with_ids(value: Any, ids: Mapping[str, str]) -> Any:
 
 def query_of(item: Operation, ids: Mapping[str, str]) -> dict[str, str]:
     """Query parameters that ask for things of the tenant."""
-    named = {"id": _record(item, ids), **ids}
+    named = {"id": _record(item, ids), "entityId": "user:thing", **ids}
     return {one.name: named[one.name] for one in item.query if one.name in named}
 
 

@@ -122,5 +122,7 @@ async def test_derived_tables_of_the_index_and_the_log_are_known_to_nobody_but_t
     kept_by_the_bus = {
         *("action_logs", "action_log_reversals", "action_log_rows", "idempotency_keys", "access_logs"),
         *("entity_index", "entity_search", "entity_counters", "outbox", "event_stream"),
+        *("action_log_marks", "action_log_scopes", "log_seals", "log_verifications"),
+        *("log_bases", "log_base_rows", "log_tombstones", "entity_values"),
     }
     assert tables == kept_by_the_bus | {resource.name for resource in all_resources()}, "an undescribed table"
