@@ -5,35 +5,33 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import rich_click as click
 
 from app import VERSION
+from app.cli_entities import entities
+from app.cli_jobs import jobs
+from app.cli_keys import keys
+from app.cli_replay import replay
+from app.cli_retention import retention
+from app.cli_seals import head, seal, verify_log
+from app.cli_shared import data_option
+from app.cli_shared import settings_of as _settings
+from app.cli_shared import with_database as _with_database
 
 if TYPE_CHECKING:
     from app.database import Database
     from app.settings import Settings
     from app.verify import TenantReport
 
-T = TypeVar("T")
-
 click.rich_click.USE_MARKDOWN = False
 click.rich_click.SHOW_ARGUMENTS = True
-
-
-def data_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The option that all commands share. DATABASE_URL, when set, says where the database is."""
-    return click.option(
-        "--data",
-        type=click.Path(path_type=Path),
-        help="Data directory (BACKSTEP_DATA, else ./var). DATABASE_URL points to a PostgreSQL of your own instead.",
-    )(function)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -104,10 +102,25 @@ def seed(demo: bool, admin: str | None, data: Path | None) -> None:
 
 @cli.command()
 @click.option("--tenant", metavar="ID", type=click.UUID, help="Only this tenant.")
+@click.option(
+    "--log", "log", is_flag=True, help="Check the seals of the action log, and the rows under them."
+)
+@click.option(
+    "--head",
+    "head_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="With --log: exported heads that history must still lead to.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @data_option
-def verify(tenant: UUID | None, as_json: bool, data: Path | None) -> None:
+def verify(tenant: UUID | None, log: bool, head_file: Path | None, as_json: bool, data: Path | None) -> None:
     """Compare the index with a rebuild, and the action log with the tables. Ends with 1 when they differ."""
+    if log:
+        verify_log(tenant, head_file, as_json, data)
+        return
+    if head_file is not None:
+        raise click.UsageError("--head goes with --log.")
     settings = _settings(data)
 
     async def run(database: "Database") -> "list[TenantReport]":
@@ -142,20 +155,21 @@ def reindex(tenant: UUID | None, entity: str | None, data: Path | None) -> None:
     """Build the query index anew, beside a running server."""
     settings = _settings(data)
 
-    async def run(database: "Database") -> tuple[int, int]:
+    async def run(database: "Database") -> tuple[int, int, list[str]]:
         from app.main import load_parts
         from app.settings import StartError, master_key
         from domain.keys import tenant_key
-        from projections.index import projections
+        from projections.index import projection_for, projections
         from projections.rebuild import rebuild
 
         load_parts()
-        known = sorted(projection.entity_type for projection in projections())
-        if entity is not None and entity not in known:
-            raise StartError(f"The entity type {entity} is unknown. Known: {', '.join(known)}.")
+        if entity is not None and (projection_for(entity) is None or ":" not in entity):
+            known = sorted(one.entity_type for one in projections() if one.type_column is None)
+            raise StartError(f"The entity type {entity} is unknown. Known: {', '.join(known)}, and your own.")
         master = master_key(settings)
         done: dict[tuple[UUID, str], int] = {}
         removed = 0
+        faults: list[str] = []
         with _progress("Indexing") as show:
             async for step in rebuild(
                 database,
@@ -165,11 +179,18 @@ def reindex(tenant: UUID | None, entity: str | None, data: Path | None) -> None:
             ):
                 done[step.tenant_id, step.entity_type] = step.done
                 removed += step.removed
+                faults += [
+                    f"{step.tenant_id} {step.entity_type} {one.id}: {one.reason}" for one in step.faults
+                ]
                 show(step.entity_type, step.done, step.total)
-        return sum(done.values()), removed
+        return sum(done.values()), removed, faults
 
-    indexed, removed = _with_database(settings, run)
-    click.echo(f"{indexed} records indexed, {removed} orphans removed.")
+    indexed, removed, faults = _with_database(settings, run)
+    for fault in faults:
+        click.echo(f"Not indexed: {fault}", err=True)
+    click.echo(f"{indexed - len(faults)} records indexed, {removed} orphans removed.")
+    if faults:
+        raise SystemExit(1)
 
 
 @cli.group()
@@ -215,6 +236,15 @@ def retry_mail(ids: tuple[UUID, ...], everything: bool, data: Path | None) -> No
         return await revive(database, None if everything else list(ids))
 
     click.echo(f"{_with_database(_settings(data), run)} letters wait again.")
+
+
+cli.add_command(entities)
+cli.add_command(jobs)
+cli.add_command(keys)
+cli.add_command(replay)
+cli.add_command(retention)
+cli.add_command(seal)
+cli.add_command(head)
 
 
 @cli.command()
@@ -282,31 +312,6 @@ def main() -> None:
 def _end(text: str) -> None:
     print(f"backstep: {text}", file=sys.stderr)
     sys.exit(2)
-
-
-def _settings(data: Path | None) -> "Settings":
-    from app.settings import Settings
-
-    return Settings.read(data=data)
-
-
-def _with_database(settings: "Settings", work: "Callable[[Database], Awaitable[T]]") -> T:
-    """Run `work` on the migrated database of the settings, which another process may be serving meanwhile."""
-    from app.database import Database
-    from app.embedded import opened
-    from app.migrate import migrate as bring_up_to_date
-
-    with opened(settings) as target:
-
-        async def run() -> T:
-            await bring_up_to_date(target.admin_dsn, embedded=target.embedded)
-            database = Database(target)
-            try:
-                return await work(database)
-            finally:
-                await database.close()
-
-        return asyncio.run(run())
 
 
 def _admin_password(settings: "Settings") -> str | None:

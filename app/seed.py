@@ -56,9 +56,11 @@ async def first_start(
             if tenant is None:
                 return await _make_demo(database, settings, bus)
             await _finish_demo(connection, database, settings, bus, tenant)
+            await _platform_defaults(connection, database, settings, bus)
             return SeedReport(tenant, False, _demo_lines())
-    async with database.system() as connection:
+    async with _alone(database) as connection:
         if await _any_tenant(connection):
+            await _platform_defaults(connection, database, settings, bus)
             return None
     return SeedReport(
         None,
@@ -199,9 +201,31 @@ async def _install(
 
 async def _fill(bus: "Bus", tenant_id: UUID, organization_id: UUID, drafts: "Sequence[Draft]") -> None:
     from app.seed_data import system_drafts
+    from commands.feature_toggles import SeedToggles
 
     for draft in (*system_drafts(), *drafts):
         await bus.execute(draft.command(organization_id), system_scope(tenant_id), Options(source="system"))
+    await bus.execute(SeedToggles(), system_scope(tenant_id), Options(source="system"))
+
+
+async def _platform_defaults(
+    connection: Any, database: Database, settings: Settings, bus: "Bus | None"
+) -> None:
+    """Make the platform's default toggles that the installation never had, filed under its first tenant."""
+    from commands.feature_toggles import SeedToggles
+    from domain.feature_toggles import DEFAULTS
+
+    tenant_id = await connection.fetchval(
+        "select id from tenants t where deleted_at is null and exists (select from unnest($1::text[]) d(identifier)"
+        " where not exists (select from feature_toggles f where f.identifier = d.identifier))"
+        " order by created_at, id limit 1",
+        [one.identifier for one in DEFAULTS],
+    )
+    if tenant_id is not None:
+        from app.main import make_bus
+
+        bus = bus or make_bus(database, settings)
+        await bus.execute(SeedToggles(), system_scope(tenant_id), Options(source="system"))
 
 
 async def _finish_demo(

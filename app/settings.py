@@ -32,6 +32,12 @@ def _number(default: int, least: int) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _positive(value: object) -> int | None:
+    """A whole number above 0; anything else means that none is set."""
+    text = str(value).strip()
+    return int(text) if text.isdecimal() and int(text) > 0 else None
+
+
 def _words(value: object) -> object:
     """Comma separated text as a tuple of its non-blank words."""
     return (
@@ -105,6 +111,19 @@ class Settings(BaseSettings):
 
     consent_integrity_secret: SecretStr | None = _named("CONSENT_INTEGRITY_SECRET", None)
 
+    # Encryption
+    tenant_data_encryption: Switch = _named("TENANT_DATA_ENCRYPTION", True)
+    """Whether designated fields are sealed; what is sealed already is opened in any case."""
+    tenant_data_encryption_key: SecretStr | None = _named(
+        "TENANT_DATA_ENCRYPTION_FALLBACK_KEY", None, older="TENANT_DATA_ENCRYPTION_KEY"
+    )
+    """Secret that wrapping keys are derived from, in place of the master key; 32 characters or more."""
+    vault_addr: str | None = _named("VAULT_ADDR", None)
+    """Address of a HashiCorp Vault; when it is set, the wrapping keys are kept there."""
+    vault_token: SecretStr | None = _named("VAULT_TOKEN", None)
+    vault_kv_path: str = _named("VAULT_KV_PATH", "secret/data")
+    vault_request_timeout_ms: Annotated[int, _number(1_000, 1)] = _named("VAULT_REQUEST_TIMEOUT_MS", 1_000)
+
     # Mail
     smtp_url: SecretStr | None = _named("SMTP_URL", None)
     """`smtp://user:password@host:port` or `smtps://…`; in place of the five settings below."""
@@ -129,6 +148,18 @@ class Settings(BaseSettings):
     rate_limit_key_prefix: str = _named("RATE_LIMIT_KEY_PREFIX", "rl")
     rate_limit_trust_proxy_depth: int = Field(0, ge=0, le=16, validation_alias="RATE_LIMIT_TRUST_PROXY_DEPTH")
     redis_url: SecretStr | None = _named("REDIS_URL", None)
+
+    # Cache
+    cache_strategy: Literal["memory", "redis"] = _named("CACHE_STRATEGY", "memory")
+    """Where the cache is kept: in each process, or in the Redis of REDIS_URL."""
+    cache_ttl: Annotated[int | None, BeforeValidator(_positive)] = _named("CACHE_TTL", None)
+    """Longest life of a cached value, in milliseconds; without it, five minutes."""
+    cache_memory_entries: int = Field(50_000, ge=100, validation_alias="CACHE_MEMORY_MAX_ENTRIES")
+    crud_cache: Switch = _named("ENABLE_CRUD_API_CACHE", False)
+    """Whether the answers of lists are cached."""
+    toggles_uncached: Switch = _named("OM_FEATURE_TOGGLES_CACHE_DISABLED", False)
+    """Whether each check of a feature toggle asks the database."""
+    upgrade_actions: Switch = _named("UPGRADE_ACTIONS_ENABLED", False)
 
     # Audit logs
     audit_core_retention_days: Annotated[int, _number(7, 1)] = _named("AUDIT_LOGS_CORE_RETENTION_DAYS", 7)

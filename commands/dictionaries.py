@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from commands.custom_fields import CustomValues, custom_column
 from commands.registry import Command, command, handles
 from commands.unit import Image, Unit
 from domain.dictionaries import MANAGE, PROTECTED_KEYS, dictionaries, dictionary_entries, normalized
@@ -25,6 +26,8 @@ Icon = Annotated[str, Meta(min_length=1, max_length=64, extra=TRIM)]
 Position = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 
 Wire = dict[str, Raw]
+DICTIONARY_ENTITY = "dictionaries:dictionary"
+ENTRY_ENTITY = "dictionaries:dictionary_entry"
 
 DICTIONARY_FIELDS = (
     *("id", "key", "name", "description", "isSystem", "isActive", "managerVisibility", "entrySortMode"),
@@ -52,14 +55,19 @@ def write_organization(unit: Unit) -> UUID:
 
 def dictionary_view(image: Image) -> Wire:
     """A dictionary as the contract shows it."""
-    shown = wire_row(image.resource, image.row) | {"isInherited": Raw(b"false")}
-    return {field: shown[field] for field in DICTIONARY_FIELDS}
+    return _view(image, DICTIONARY_FIELDS, {"isInherited": Raw(b"false")})
 
 
 def entry_view(image: Image) -> Wire:
     """An entry as the contract shows it."""
-    shown = wire_row(image.resource, image.row)
-    return {field: shown[field] for field in ENTRY_FIELDS}
+    return _view(image, ENTRY_FIELDS, {})
+
+
+def _view(image: Image, fields: tuple[str, ...], more: Wire) -> Wire:
+    """Some fields of a record, and then those that are custom."""
+    shown = wire_row(image.resource, image.row) | more
+    custom = {name: value for name, value in shown.items() if name.startswith("cf_")}
+    return {field: shown[field] for field in fields} | custom
 
 
 @command(
@@ -77,15 +85,19 @@ class CreateDictionary(Command, frozen=True, kw_only=True, rename="camel"):
     is_system: bool = False
     is_active: bool = True
     entry_sort_mode: SortMode = "label_asc"
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(CreateDictionary)
 async def create_dictionary(command: CreateDictionary, unit: Unit) -> Wire:
     """Insert it; a live dictionary of the same key in the organization is a conflict (409)."""
+    organization = write_organization(unit)
+    custom = await custom_column(unit, DICTIONARY_ENTITY, command.custom_fields, organization)
     image = await unit.insert(
         dictionaries,
-        {
-            "organization_id": write_organization(unit),
+        custom
+        | {
+            "organization_id": organization,
             "key": command.key,
             "name": command.name,
             "description": command.description or None,
@@ -115,6 +127,7 @@ class UpdateDictionary(Command, frozen=True, kw_only=True, rename="camel"):
     is_system: bool | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
     entry_sort_mode: SortMode | UnsetType = UNSET
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(UpdateDictionary)
@@ -143,6 +156,13 @@ async def update_dictionary(command: UpdateDictionary, unit: Unit) -> Wire:
         values["description"] = command.description or None
     if command.entry_sort_mode is not UNSET:
         values["entry_sort_mode"] = command.entry_sort_mode
+    values |= await custom_column(
+        unit,
+        DICTIONARY_ENTITY,
+        command.custom_fields,
+        stored["organization_id"],
+        stored["custom_fields"],
+    )
     image = await unit.update(dictionaries, command.dictionary_id, values)
     assert image is not None, "the dictionary was loaded under the lock"
     return dictionary_view(image)
@@ -186,15 +206,18 @@ class CreateEntry(Command, frozen=True, kw_only=True, rename="camel"):
     color: Color | None = None
     icon: Icon | None = None
     position: Position = 0
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(CreateEntry)
 async def create_entry(command: CreateEntry, unit: Unit) -> Wire:
     """A value that differs only in case or outer space from another one of the dictionary is a conflict (409)."""
     organization = write_organization(unit)
+    custom = await custom_column(unit, ENTRY_ENTITY, command.custom_fields, organization)
     image = await unit.insert(
         dictionary_entries,
-        {
+        custom
+        | {
             "organization_id": organization,
             "dictionary_id": command.dictionary_id,
             "value": command.value,
@@ -230,6 +253,7 @@ class UpdateEntry(Command, frozen=True, kw_only=True, rename="camel"):
     icon: Icon | UnsetType | None = UNSET
     position: Position | UnsetType = UNSET
     is_default: bool | UnsetType = UNSET
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(UpdateEntry)
@@ -247,8 +271,10 @@ async def update_entry(command: UpdateEntry, unit: Unit) -> Wire:
     }
     if isinstance(command.color, str):
         values["color"] = command.color.lower()
-    if command.value is not UNSET or command.is_default is True:
+    custom = command.custom_fields
+    if command.value is not UNSET or command.is_default is True or custom is not UNSET:
         stored = await _own_entry(unit, command.dictionary_id, command.entry_id, organization)
+        values |= await custom_column(unit, ENTRY_ENTITY, custom, organization, stored["custom_fields"])
         if command.value is not UNSET and normalized(command.value) != stored["normalized_value"]:
             values |= {"value": command.value, "normalized_value": normalized(command.value)}
             values.setdefault("label", command.value)
@@ -453,7 +479,7 @@ async def _own_dictionary(unit: Unit, id: UUID) -> Any:
 
 async def _own_entry(unit: Unit, dictionary_id: UUID, entry_id: UUID, organization: UUID) -> Any:
     row = await unit.fetchrow(
-        "select t.normalized_value, t.is_default from dictionary_entries t where t.tenant_id = $1 and t.id = $2 and "
+        "select t.normalized_value, t.custom_fields from dictionary_entries t where t.tenant_id = $1 and t.id = $2 and "
         + LIVE_OWN.format(organization="$3::uuid", dictionary="$4::uuid"),
         unit.scope.tenant_id,
         entry_id,

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Raw
 
-from commands.history import settle
+from commands.history import ChangedSince, blocked, settle
 from commands.registry import Command, command, definition, handles
 from commands.unit import Unit
 from domain.audit_logs import UNDO_SELF, UNDO_TENANT
@@ -40,8 +40,9 @@ class RestoreRecord(Command, frozen=True, kw_only=True, rename="camel"):
 async def restore_record(command: RestoreRecord, unit: Unit) -> dict[str, Any]:
     """How many rows were written.
 
-    Raises Problem 404 for an unknown kind, record or action, 400 for a moment that is none, and 403 when the caller
-    could not have done, or could not undo, what was done since.
+    Raises Problem 404 for an unknown kind, record or action, 400 for a moment that is none or a record that does not go
+    together with what others are now, and 403 when the caller could not have done, or could not undo, what was done
+    since.
     """
     resource = resource_of_kind(command.resource_kind)
     if resource is None or not resource.logged:
@@ -59,7 +60,10 @@ async def restore_record(command: RestoreRecord, unit: Unit) -> dict[str, Any]:
     for one in _by_table(rows):
         await _write(unit, one[0].resource, one)
     await unit.connection.execute("set constraints all immediate")
-    await settle(unit, unit.changes)
+    try:
+        await settle(unit, unit.changes)
+    except ChangedSince as error:
+        raise await blocked(unit.connection, error, unit.scope.tenant_id, moment.seq) from error
     return {"ok": True, "rows": len(unit.changes)}
 
 

@@ -1,14 +1,18 @@
 """Commands that set an installation up."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from commands.registry import Command, command, handles
+from commands.registry import Command, Outcome, command, handles, revives
 from commands.unit import Image, Unit
 from domain.auth import DEFAULT_ROLES, role_acls, roles, user_roles, users
+from domain.custom_fields.declared import declared_rows
 from domain.directory import organizations, slug_of, tenants
+from domain.entities import declared as _declared  # noqa: F401  # the fields that a tenant starts with
+from domain.entities import field_definitions
 from domain.errors import Problem
 from domain.features import default_grants
 
@@ -40,11 +44,25 @@ class Installed(Struct, frozen=True, rename="camel"):
     system_only=True,
 )
 class InstallTenant(Command, frozen=True, rename="camel"):
-    """Make the tenant of the scope, with its first organization, the default roles and users."""
+    """Make the tenant of the scope, with its first organization, the default roles, users and custom fields."""
 
     name: str
     organization_name: str
     users: Annotated[tuple[FirstUser, ...], Meta(extra={"secret": True})]
+    grants: dict[str, list[str]] | None = None
+    """What the default roles grant, by name; None: what the modules of this version say."""
+
+
+@revives(InstallTenant)
+def installed_users(recorded: dict[str, Any], left: Sequence[Outcome]) -> dict[str, Any]:
+    """The first users, as their rows and role links say, and what the roles of that version granted."""
+    names = {one.row["id"]: one.row["name"] for one in left if one.table == roles.name}
+    given = {one.row["user_id"]: names[one.row["role_id"]] for one in left if one.table == user_roles.name}
+    made = [one.row for one in left if one.table == users.name]
+    kept = {"email": "email", "emailHash": "email_hash", "passwordHash": "password_hash", "name": "name"}
+    people = [{key: row[column] for key, column in kept.items()} | {"role": given[row["id"]]} for row in made]
+    acls = [one.row for one in left if one.table == role_acls.name]
+    return recorded | {"users": people, "grants": {names[row["role_id"]]: row["features"] for row in acls}}
 
 
 @handles(InstallTenant)
@@ -55,11 +73,12 @@ async def install_tenant(command: InstallTenant, unit: Unit) -> Installed:
         raise Problem.conflict("The tenant exists already")
     await unit.insert(tenants, {"id": tenant_id, "name": command.name})
     organization_id = await _first_organization(command, unit)
-    role_ids = await _default_roles(unit)
+    role_ids = await _default_roles(unit, command.grants)
     made = await unit.insert_many(users, [_user(user, organization_id) for user in command.users])
     pairs = list(zip(command.users, made, strict=True))
     links = [{"user_id": image.id, "role_id": role_ids[user.role]} for user, image in pairs]
     await unit.insert_many(user_roles, links)
+    await unit.insert_many(field_definitions, declared_rows())
     return Installed(tenant_id, organization_id, {user.email: image.id for user, image in pairs})
 
 
@@ -71,14 +90,18 @@ async def _first_organization(command: InstallTenant, unit: Unit) -> UUID:
     return id
 
 
-async def _default_roles(unit: Unit) -> dict[str, UUID]:
+async def _default_roles(unit: Unit, grants: dict[str, list[str]] | None) -> dict[str, UUID]:
     """The default roles with their grants; returns their ids by name."""
     made: list[Image] = await unit.insert_many(roles, [{"name": name} for name in DEFAULT_ROLES])
     ids = {image.value("name"): image.id for image in made}
     await unit.insert_many(
         role_acls,
         [
-            {"role_id": ids[name], "features": default_grants(name), "is_super_admin": name == "superadmin"}
+            {
+                "role_id": ids[name],
+                "features": default_grants(name) if grants is None else grants[name],
+                "is_super_admin": name == "superadmin",
+            }
             for name in DEFAULT_ROLES
         ],
     )

@@ -140,10 +140,13 @@ def reverse_delete(table: str) -> str:
 
 @cache
 def reverse_update(table: str) -> str:
-    """Set columns back. $2: JSON array of {k: key, to: columns to set, from: what they must be now}."""
+    """Set columns back. $2: JSON array of {k: key, to: columns to set, from: what they must be now}.
+
+    A row that is so already keeps its stamps too: a change of nothing but those would not be noted.
+    """
     resource = resource_of(table)
-    columns = _changeable(resource)
-    sets = ", ".join(f"{c} = case when x.ch->'to' ? '{c}' then r.{c} else t.{c} end" for c in columns)
+    given = {c: f"case when x.ch->'to' ? '{c}' then r.{c} else t.{c} end" for c in _changeable(resource)}
+    sets = ", ".join(f"{c} = {value}" for c, value in _stamped_when_changed(resource, given).items())
     return (
         f"update {table} as t set {sets}"
         f" from jsonb_array_elements($2::text::jsonb) with ordinality x(ch, ord),"

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from commands import statements
-from commands.history import settle
+from commands.history import ChangedSince, settle
 from commands.unit import Unit
 from domain.errors import Problem
 from domain.resources import Resource, all_resources, resource_of
@@ -95,7 +95,10 @@ async def go_back(unit: Unit) -> list[RowName]:
         await unit.connection.execute("set constraints all immediate")
     except asyncpg.IntegrityConstraintViolationError as error:
         raise Problem.conflict("Something depends on what would be taken back", "in_use") from error
-    await settle(unit, unit.changes)
+    try:
+        await settle(unit, unit.changes)
+    except ChangedSince as error:
+        return error.rows
     return []
 
 

@@ -47,6 +47,7 @@ api_key_usage = tenant_table(
 API_KEY = Resource(
     api_keys,
     kind="api_keys.key",
+    view=(VIEW,),
     hidden=frozenset({"deleted_at"}),
     secret=frozenset({"key_hash", "session_token", "session_secret_encrypted"}),
     conflicts={"api_keys_prefix": "Another key begins alike; make it again"},

@@ -12,6 +12,12 @@ REDO_TENANT = "audit_logs.redo_tenant"
 
 ACTION_RECORDED = "audit_logs.action.recorded"
 
+TAKEN_BACK = (
+    "coalesce((select k.undone from action_log_marks k where k.tenant_id = {0}.tenant_id and k.log_id = {0}.id"
+    " order by k.seq desc limit 1), false)"
+)
+"""SQL: whether the log row `{0}` is taken back together with others."""
+
 declare(
     Module("audit_logs", "Audit & Action Logs"),
     [

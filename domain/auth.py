@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql as pg
 import domain.directory  # noqa: F401  # users live in tenants and organizations: those tables come first
 from domain.events import Event, declare_events
 from domain.features import Feature, Module, declare
-from domain.resources import Images, Resource, snapshot_view, tenant_table
+from domain.resources import Images, Resource, custom_fields_column, snapshot_view, tenant_table
 from domain.snapshots import record
 
 ALL_ORGANIZATIONS = "__all__"
@@ -83,10 +83,13 @@ users = tenant_table(
     sa.Column("password_hash", sa.Text),
     sa.Column("is_confirmed", sa.Boolean, nullable=False, default=True),
     _deleted_at(),
+    custom_fields_column(),
 )
 """`email` as the person spells it; `email_hash` is the keyed hash that it is found by, and unique per tenant."""
 
-roles = tenant_table("roles", sa.Column("name", sa.Text, nullable=False), _deleted_at())
+roles = tenant_table(
+    "roles", sa.Column("name", sa.Text, nullable=False), _deleted_at(), custom_fields_column()
+)
 
 user_roles = tenant_table(
     "user_roles",
@@ -181,15 +184,18 @@ _ROLE_NAME = "(select r.name from roles r where r.tenant_id = {0}.tenant_id and 
 USER = Resource(
     users,
     kind="auth.user",
+    view=(USERS_LIST,),
     entity_type="auth:user",
     event="auth.user",
     hidden=_GONE | {"email_hash"},
     secret=frozenset({"password_hash"}),
     conflicts={"users_email": "This email is already in use"},
+    encryptable=frozenset({"name"}),
 )
 ROLE = Resource(
     roles,
     kind="auth.role",
+    view=(ROLES_LIST,),
     entity_type="auth:role",
     event="auth.role",
     hidden=_GONE,
@@ -209,6 +215,7 @@ USER_ROLE = Resource(
 ROLE_ACL = Resource(
     role_acls,
     kind="auth.role_acl",
+    view=(ACL_MANAGE,),
     root="roles",
     parent="role_id",
     conflicts={"role_acls_role_once": "The role has grants already"},
@@ -216,6 +223,7 @@ ROLE_ACL = Resource(
 USER_ACL = Resource(
     user_acls,
     kind="auth.user_acl",
+    view=(ACL_MANAGE,),
     root="users",
     parent="user_id",
     conflicts={"user_acls_user_once": "The user has grants already"},

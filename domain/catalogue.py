@@ -60,27 +60,6 @@ declare(
 )
 
 declare(
-    Module("feature_toggles", "Feature Toggles"),
-    [
-        Feature("feature_toggles.view", "View feature toggles", "feature_toggles", (), _ADMIN),
-        Feature(
-            "feature_toggles.manage",
-            "Manage per-tenant feature toggle overrides",
-            "feature_toggles",
-            (),
-            _ADMIN,
-        ),
-        Feature(
-            "feature_toggles.global.manage",
-            "Manage system-wide global feature toggles",
-            "feature_toggles",
-            (),
-            _SUPERADMIN,
-        ),
-    ],
-)
-
-declare(
     Module("ai_assistant", "AI Assistant"),
     [
         Feature("ai_assistant.view", "View AI Assistant Settings", "ai_assistant", (), _STAFF),
@@ -121,16 +100,6 @@ declare(
             ("ai_assistant.mcp_servers.view",),
             _ADMIN,
         ),
-    ],
-)
-
-declare(
-    Module("configs", "Configuration"),
-    [
-        Feature("configs.system_status.view", "View system status", "configs", (), _ADMIN),
-        Feature("configs.cache.view", "View cache overview", "configs", (), _ADMIN),
-        Feature("configs.cache.manage", "Manage cache", "configs", (), _ADMIN),
-        Feature("configs.manage", "Manage configuration", "configs", (), _ADMIN),
     ],
 )
 
@@ -243,39 +212,6 @@ declare(
         Feature("analytics.view", "View analytics widgets", "dashboards", (), _STAFF),
     ],
     grants={"admin": ["dashboards.*", "dashboards.admin.assign-widgets", "analytics.view"]},
-)
-
-declare(
-    Module("entities", "Custom Entities & Fields"),
-    [
-        Feature("entities.definitions.view", "View custom field definitions", "entities", (), _ADMIN),
-        Feature(
-            "entities.definitions.manage",
-            "Manage custom field definitions",
-            "entities",
-            ("entities.definitions.view",),
-            _ADMIN,
-        ),
-        Feature("entities.records.view", "View records", "entities", (), _ADMIN),
-        Feature("entities.records.manage", "Manage records", "entities", ("entities.records.view",), _ADMIN),
-    ],
-    grants={"admin": ["entities.*"]},
-)
-
-declare(
-    Module("query_index", "Query Indexes"),
-    [
-        Feature("query_index.status.view", "View index status", "query_index", (), _ADMIN),
-        Feature(
-            "query_index.reindex",
-            "Trigger reindex",
-            "query_index",
-            ("query_index.status.view",),
-            _ADMIN,
-        ),
-        Feature("query_index.purge", "Purge index", "query_index", ("query_index.status.view",), _ADMIN),
-    ],
-    grants={"admin": ["query_index.*"]},
 )
 
 declare(

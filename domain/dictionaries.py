@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from domain.events import Event, declare_events
 from domain.features import Feature, Module, declare
-from domain.resources import Images, Resource, snapshot_view, tenant_table
+from domain.resources import Images, Resource, custom_fields_column, snapshot_view, tenant_table
 
 VIEW = "dictionaries.view"
 MANAGE = "dictionaries.manage"
@@ -47,6 +47,7 @@ dictionaries = tenant_table(
     sa.Column("manager_visibility", sa.Text, nullable=False, default="default"),
     sa.Column("entry_sort_mode", sa.Text, nullable=False, default="label_asc"),
     sa.Column("deleted_at", sa.DateTime(timezone=True)),
+    custom_fields_column(),
 )
 
 dictionary_entries = tenant_table(
@@ -60,11 +61,13 @@ dictionary_entries = tenant_table(
     sa.Column("icon", sa.Text),
     sa.Column("position", sa.Integer, nullable=False, default=0),
     sa.Column("is_default", sa.Boolean, nullable=False, default=False),
+    custom_fields_column(),
 )
 
 DICTIONARY = Resource(
     dictionaries,
     kind="dictionaries.dictionary",
+    view=(VIEW,),
     entity_type="dictionaries:dictionary",
     event="dictionaries.dictionary",
     hidden=frozenset({"deleted_at"}),
@@ -74,8 +77,10 @@ DICTIONARY = Resource(
 ENTRY = Resource(
     dictionary_entries,
     kind="dictionaries.entry",
+    view=(VIEW,),
     entity_type="dictionaries:entry",
     event="dictionaries.entry",
+    within=("dictionaries.dictionary", "dictionary_id"),
     hidden=frozenset({"normalized_value"}),
     conflicts={
         "dictionary_entries_value": "An entry with this value already exists.",

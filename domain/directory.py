@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from domain.events import Event, declare_events
 from domain.features import Feature, Module, declare
-from domain.resources import Images, Resource, snapshot_view, tenant_table
+from domain.resources import Images, Resource, custom_fields_column, snapshot_view, tenant_table
 from domain.snapshots import record
 
 TENANTS_VIEW = "directory.tenants.view"
@@ -50,6 +50,7 @@ tenants = tenant_table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("is_active", sa.Boolean, nullable=False, default=True),
     sa.Column("deleted_at", sa.DateTime(timezone=True)),
+    custom_fields_column(),
 )
 """A tenant is a row of its own partition: `tenant_id` equals `id`."""
 
@@ -67,6 +68,7 @@ organizations = tenant_table(
     sa.Column("child_ids", pg.ARRAY(sa.Uuid), nullable=False, default=[]),
     sa.Column("descendant_ids", pg.ARRAY(sa.Uuid), nullable=False, default=[]),
     sa.Column("deleted_at", sa.DateTime(timezone=True)),
+    custom_fields_column(),
 )
 """`root_id` to `descendant_ids` are the materialised path (directory.md 1.1); root to parent, and pre-order."""
 
@@ -81,6 +83,7 @@ MAX_SLUG = 150
 TENANT = Resource(
     tenants,
     kind="directory.tenant",
+    view=(TENANTS_VIEW,),
     entity_type="directory:tenant",
     event="directory.tenant",
     hidden=frozenset({"deleted_at"}),
@@ -89,6 +92,7 @@ TENANT = Resource(
 ORGANIZATION = Resource(
     organizations,
     kind="directory.organization",
+    view=(ORGANIZATIONS_VIEW,),
     entity_type="directory:organization",
     event="directory.organization",
     place="id",

@@ -2,11 +2,14 @@
 
 from functools import cache
 
+import msgspec
 from msgspec import Raw
 
 from domain.resources import Resource, Row
 
 NULL = Raw(b"null")
+_NO_VALUES = (Raw(b"{}"), NULL)
+_values = msgspec.json.Decoder(dict[str, Raw])
 
 
 @cache
@@ -26,11 +29,17 @@ def wire_time(value: Raw) -> Raw:
 
 
 def wire_row(resource: Resource, row: Row, derived: dict[str, Raw] | None = None) -> dict[str, Raw]:
-    """A row in wire form: camel case, instants in milliseconds, hidden columns left out, derived values added."""
+    """A row in wire form: camel case, instants in milliseconds, hidden columns left out, derived values added.
+
+    The values of custom fields stand beside the others, as `cf_<key>`.
+    """
     times = resource.times
     shown = {
         camel(column): wire_time(row[column]) if column in times else row[column]
         for column in resource.columns
-        if column in row and column not in resource.hidden
+        if column in row and column not in resource.hidden and column != "custom_fields"
     }
+    custom = row.get("custom_fields")
+    if custom is not None and custom not in _NO_VALUES:
+        shown |= {f"cf_{key}": value for key, value in _values.decode(custom).items()}
     return shown | (derived or {})

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from msgspec import Raw
 from sqlalchemy.dialects import postgresql as pg
@@ -26,9 +27,13 @@ class Resource:
     kept in history but never shown; `secret` ones besides stay out of the unchanged part of an image. `derived` adds
     values of other tables to the image (name on the wire to SQL over the alias `t`). `conflicts` says what a violated
     constraint (by name) means to a client. `event` is the prefix of the events that its changes cause, and `place` the
-    column that names their organization. `logged` False: rows that are not part of history (sessions). `within` says
+    column that names their organization. `logged` False: rows that are not part of history (sessions). `shared`: all
+    tenants may read its rows, so a replay of one tenant needs those of all. `within` says
     which record a row belongs to, `related` which other one it concerns (each as resource kind, or a column that holds
     it as `.column`, and the column of the id): their histories show its actions too. A child is within its root.
+    `view` are the features by which the record, and so its history, may be read; without any, only those who may view
+    the tenant's audit logs see it. `encryptable` are the text columns that an encryption map may name: whatever reads
+    them must bear a sealed value.
 
     `computed` columns follow from other columns and rows: a reversal neither guards nor restores them, their module
     works them out again (`commands.history.settles`). A row in which nothing else changed was not edited: it keeps its
@@ -53,7 +58,10 @@ class Resource:
         place: str = "organization_id",
         within: tuple[str, str] | None = None,
         related: tuple[str, str] | None = None,
+        view: tuple[str, ...] = (),
         logged: bool = True,
+        shared: bool = False,
+        encryptable: frozenset[str] = frozenset(),
     ) -> None:
         self.table = table
         self.name = str(table.name)
@@ -71,7 +79,10 @@ class Resource:
         self.place = place
         self.within = within
         self.related = related
+        self.view = view
         self.logged = logged
+        self.shared = shared
+        self.encryptable = encryptable
         _resources[self.name] = self
 
     @cached_property
@@ -90,6 +101,15 @@ class Resource:
                     default.arg if isinstance(default, ScalarElementColumnDefault) else None
                 )
         return found
+
+    @cached_property
+    def blank(self) -> Row:
+        """The JSON text of every column's default; null where there is none."""
+        return {column: Raw(msgspec.json.encode(value)) for column, value in self.defaults.items()}
+
+    def completed(self, row: Row) -> Row:
+        """A whole row, perhaps of an earlier schema, with the columns that were added since at their defaults."""
+        return row | {column: value for column, value in self.blank.items() if column not in row}
 
     @cached_property
     def times(self) -> frozenset[str]:
@@ -133,6 +153,11 @@ def all_resources() -> list[Resource]:
 def resource_of_kind(kind: str) -> Resource | None:
     """The root table of a resource kind, if any."""
     return next((resource for resource in _resources.values() if resource.kind == kind), None)
+
+
+def children_of(resource: Resource) -> list[Resource]:
+    """The tables whose rows are part of the records of a root table."""
+    return [child for child in _resources.values() if child.root == resource.name and child.parent]
 
 
 def snapshot_view(command_id: str) -> Callable[[View], View]:

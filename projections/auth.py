@@ -1,21 +1,28 @@
 """Documents of users and roles: what is theirs alone. Names of other records are joined when they are read."""
 
+from projections.custom_members import with_custom
 from projections.index import EntityProjection, project, wire_object
 
-USER_DOCUMENT = wire_object(
-    id="t.id",
-    email="t.email",
-    name="t.name",
-    organizationId="t.organization_id",
-    tenantId="t.tenant_id",
-    updatedAt="iso_ms(t.updated_at)",
+USER_DOCUMENT = with_custom(
+    wire_object(
+        id="t.id",
+        email="t.email",
+        name="t.name",
+        organizationId="t.organization_id",
+        tenantId="t.tenant_id",
+        updatedAt="iso_ms(t.updated_at)",
+    ),
+    "t",
 )
 
-ROLE_DOCUMENT = wire_object(
-    id="t.id",
-    name="t.name",
-    tenantId="t.tenant_id",
-    updatedAt="iso_ms(t.updated_at)",
+ROLE_DOCUMENT = with_custom(
+    wire_object(
+        id="t.id",
+        name="t.name",
+        tenantId="t.tenant_id",
+        updatedAt="iso_ms(t.updated_at)",
+    ),
+    "t",
 )
 
 USERS = project(
@@ -29,6 +36,7 @@ USERS = project(
             " concat_ws(' ', t.name, t.email) as search from users t"
         ),
         search_columns=frozenset({"name", "email"}),
+        version=2,
     )
 )
 
@@ -42,5 +50,6 @@ ROLES = project(
             " t.name as search from roles t"
         ),
         search_columns=frozenset({"name"}),
+        version=2,
     )
 )

@@ -1,31 +1,38 @@
 """Documents of dictionaries and of their entries, as the lists of the contract show them (dictionaries.md 3)."""
 
+from projections.custom_members import with_custom
 from projections.index import EntityProjection, project, wire_object
 
-DICTIONARY_DOCUMENT = wire_object(
-    id="t.id",
-    key="t.key",
-    name="t.name",
-    description="t.description",
-    isSystem="t.is_system",
-    isActive="t.is_active",
-    managerVisibility="t.manager_visibility",
-    entrySortMode="t.entry_sort_mode",
-    organizationId="t.organization_id",
-    createdAt="iso_ms(t.created_at)",
-    updatedAt="iso_ms(t.updated_at)",
+DICTIONARY_DOCUMENT = with_custom(
+    wire_object(
+        id="t.id",
+        key="t.key",
+        name="t.name",
+        description="t.description",
+        isSystem="t.is_system",
+        isActive="t.is_active",
+        managerVisibility="t.manager_visibility",
+        entrySortMode="t.entry_sort_mode",
+        organizationId="t.organization_id",
+        createdAt="iso_ms(t.created_at)",
+        updatedAt="iso_ms(t.updated_at)",
+    ),
+    "t",
 )
 
-ENTRY_DOCUMENT = wire_object(
-    id="t.id",
-    value="t.value",
-    label="t.label",
-    color="t.color",
-    icon="t.icon",
-    position="t.position",
-    isDefault="t.is_default",
-    createdAt="iso_ms(t.created_at)",
-    updatedAt="iso_ms(t.updated_at)",
+ENTRY_DOCUMENT = with_custom(
+    wire_object(
+        id="t.id",
+        value="t.value",
+        label="t.label",
+        color="t.color",
+        icon="t.icon",
+        position="t.position",
+        isDefault="t.is_default",
+        createdAt="iso_ms(t.created_at)",
+        updatedAt="iso_ms(t.updated_at)",
+    ),
+    "t",
 )
 
 DICTIONARIES = project(
@@ -38,6 +45,7 @@ DICTIONARIES = project(
             " concat_ws(' ', t.name, t.key) as search from dictionaries t"
         ),
         search_columns=frozenset({"name", "key"}),
+        version=2,
     )
 )
 
@@ -51,6 +59,7 @@ ENTRIES = project(
             " null::timestamptz as deleted_at, concat_ws(' ', t.label, t.value) as search from dictionary_entries t"
         ),
         search_columns=frozenset({"label", "value"}),
+        version=2,
         counted_columns=frozenset({"organization_id", "dictionary_id"}),
     )
 )

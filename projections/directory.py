@@ -3,32 +3,39 @@
 They hold an organization's own columns only: names of parents and of the tenant are joined by the lists.
 """
 
+from projections.custom_members import with_custom
 from projections.index import EntityProjection, project, wire_object
 
-ORGANIZATION_DOCUMENT = wire_object(
-    id="t.id",
-    name="t.name",
-    slug="t.slug",
-    logoUrl="t.logo_url",
-    tenantId="t.tenant_id",
-    parentId="t.parent_id",
-    depth="t.depth",
-    rootId="t.root_id",
-    treePath="t.tree_path",
-    ancestorIds="t.ancestor_ids",
-    childIds="t.child_ids",
-    descendantIds="t.descendant_ids",
-    isActive="t.is_active",
-    createdAt="iso_ms(t.created_at)",
-    updatedAt="iso_ms(t.updated_at)",
+ORGANIZATION_DOCUMENT = with_custom(
+    wire_object(
+        id="t.id",
+        name="t.name",
+        slug="t.slug",
+        logoUrl="t.logo_url",
+        tenantId="t.tenant_id",
+        parentId="t.parent_id",
+        depth="t.depth",
+        rootId="t.root_id",
+        treePath="t.tree_path",
+        ancestorIds="t.ancestor_ids",
+        childIds="t.child_ids",
+        descendantIds="t.descendant_ids",
+        isActive="t.is_active",
+        createdAt="iso_ms(t.created_at)",
+        updatedAt="iso_ms(t.updated_at)",
+    ),
+    "t",
 )
 
-TENANT_DOCUMENT = wire_object(
-    id="t.id",
-    name="t.name",
-    isActive="t.is_active",
-    createdAt="iso_ms(t.created_at)",
-    updatedAt="iso_ms(t.updated_at)",
+TENANT_DOCUMENT = with_custom(
+    wire_object(
+        id="t.id",
+        name="t.name",
+        isActive="t.is_active",
+        createdAt="iso_ms(t.created_at)",
+        updatedAt="iso_ms(t.updated_at)",
+    ),
+    "t",
 )
 
 ORGANIZATIONS = project(
@@ -41,6 +48,7 @@ ORGANIZATIONS = project(
             " concat_ws(' ', t.name, t.slug) as search from organizations t"
         ),
         search_columns=frozenset({"name", "slug"}),
+        version=2,
         counted_columns=frozenset({"parent_id", "deleted_at"}),
     )
 )
@@ -55,5 +63,6 @@ TENANTS = project(
             " t.name as search from tenants t"
         ),
         search_columns=frozenset({"name"}),
+        version=2,
     )
 )

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from domain.errors import Problem
 from domain.scope import Scope
+from queries.custom_filters import arguments, conditions
+from queries.custom_values import ValueFilter
 from queries.places import Places
 
 _DEEP = 500
@@ -81,11 +83,12 @@ class EntryQuery(Struct, frozen=True):
     descending: bool = False
     limit: int | None = None
     offset: int = 0
+    custom: tuple[ValueFilter, ...] = ()
 
     @property
     def filtered(self) -> bool:
         """Whether the counter of the dictionary is not the total."""
-        return bool(self.search) or self.ids is not None
+        return bool(self.search or self.custom) or self.ids is not None
 
 
 class EntryPage(Struct, frozen=True):
@@ -144,6 +147,7 @@ async def entries(
         bool(query.search),
         _letters(query.search) >= 3,
         query.offset > _DEEP,
+        len(query.custom),
     )
     row = await connection.fetchrow(
         sql,
@@ -155,6 +159,7 @@ async def entries(
         list(query.ids or ()),
         query.search,
         search_key,
+        *arguments(query.custom),
     )
     if row is None:
         raise Problem.not_found("Dictionary not found")
@@ -218,10 +223,12 @@ def _letters(text: str) -> int:
 
 
 @cache
-def _entries_sql(sort: str, descending: bool, by_ids: bool, searched: bool, grams: bool, deep: bool) -> str:
+def _entries_sql(
+    sort: str, descending: bool, by_ids: bool, searched: bool, grams: bool, deep: bool, filters: int
+) -> str:
     """A deep page is found by its keys alone, then its documents are joined: what is skipped is never read.
 
-    The parameters are always the same eight, so that every variant is called alike.
+    The first eight parameters are always the same, so that every variant is called alike.
     """
     direction = " desc" if descending else ""
     order = ", ".join(column + direction for column in ENTRY_SORTS[sort])
@@ -239,13 +246,14 @@ def _entries_sql(sort: str, descending: bool, by_ids: bool, searched: bool, gram
             )
     else:
         narrowed += " and $7::text is not null and $8::bytea is not null"
+    narrowed += conditions(filters, "e", "e.entity_id", "dictionaries:entry", 9)
     scope = (
         "from entity_index e where e.tenant_id = $1 and e.entity_type = 'dictionaries:entry' and e.parent_id = $3"
         " and e.deleted_at is null"
     )
     total = (
         f"(select count(*) {scope}{narrowed})"
-        if by_ids or searched
+        if by_ids or searched or filters
         else "(select coalesce(sum(c.n), 0)::bigint from entity_counters c where c.tenant_id = $1"
         " and c.entity_type = 'dictionaries:entry' and c.organization_id = d.organization_id and c.parent_id = $3)"
     )

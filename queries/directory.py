@@ -3,13 +3,18 @@
 The stored path does the work: the descendants of a root, as they are stored, are the pre-order of its tree.
 """
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any, Literal
 from uuid import UUID
 
 from msgspec import Struct
 
+from projections.custom_members import with_custom
 from projections.directory import TENANT_DOCUMENT
 from projections.index import wire_object
+from queries.custom_filters import arguments, conditions
+from queries.custom_values import ValueFilter
 from queries.found import Found, FoundPage
 
 Status = Literal["all", "active", "inactive"]
@@ -158,14 +163,15 @@ _EVERYWHERE = (
 )
 
 
-def _manage(placed: str, order: str) -> str:
+def _manage(placed: str, order: str, filters: int) -> str:
     return f"""
 with listed as materialized (
   select o.*, path.label from ({placed}) o {_LABEL}
    where ($2::uuid[] is null or o.id = any($2)) and ($3::boolean is null or o.is_active = $3)
      and ($4::text = '' or position(lower($4) in lower(path.label)) > 0)
+     {conditions(filters, "o", "o.id", "directory:organization", 8)}
 )
-select (select count(*) from listed) as total, o.id, {_MANAGED} as document
+select (select count(*) from listed) as total, o.id, {with_custom(_MANAGED, "o")} as document
   from (values (1)) one left join lateral (
     select o.*, row_number() over (order by {order}) as nth from listed o
       left join tenants n on n.tenant_id = o.tenant_id and n.id = o.tenant_id and n.deleted_at is null
@@ -174,11 +180,14 @@ select (select count(*) from listed) as total, o.id, {_MANAGED} as document
 """
 
 
-_MANAGE_ONE = _manage(_PLACED, "o.place")
-_MANAGE_ALL = _manage(
-    _EVERYWHERE,
-    'lower(coalesce(n.name, o.tenant_id::text)) collate "C", o.tenant_id, lower(o.label) collate "C", o.id',
+_BY_TENANT = (
+    'lower(coalesce(n.name, o.tenant_id::text)) collate "C", o.tenant_id, lower(o.label) collate "C", o.id'
 )
+
+
+@cache
+def _managed(everywhere: bool, filters: int) -> str:
+    return _manage(_EVERYWHERE, _BY_TENANT, filters) if everywhere else _manage(_PLACED, "o.place", filters)
 
 
 class OrganizationFilter(Struct, frozen=True):
@@ -187,6 +196,7 @@ class OrganizationFilter(Struct, frozen=True):
     ids: tuple[UUID, ...] | None = None
     status: Status = "all"
     search: str = ""
+    custom: tuple[ValueFilter, ...] = ()
 
     @property
     def active(self) -> bool | None:
@@ -219,7 +229,7 @@ async def managed_organizations(
 ) -> FoundPage:
     """A page of a tenant's organizations in pre-order; without a tenant, of all tenants by tenant and path."""
     rows = await connection.fetch(
-        _MANAGE_ALL if tenant_id is None else _MANAGE_ONE,
+        _managed(tenant_id is None, len(wanted.custom)),
         tenant_id,
         wanted.ids,
         wanted.active,
@@ -227,6 +237,7 @@ async def managed_organizations(
         limit,
         offset,
         with_tenant,
+        *arguments(wanted.custom),
     )
     return FoundPage([Found(row["id"], row["document"]) for row in rows if row["id"]], rows[0]["total"])
 
@@ -267,6 +278,7 @@ async def tenants(
     id: UUID | None,
     search: str,
     active: bool | None,
+    custom: Sequence[ValueFilter],
     sort: TenantSort,
     descending: bool,
     limit: int,
@@ -280,6 +292,7 @@ async def tenants(
 with listed as materialized (
   select t.* from tenants t where t.deleted_at is null and ($1::uuid is null or t.id = $1)
      and position(lower($2::text) in lower(t.name)) > 0 and ($3::boolean is null or t.is_active = $3)
+     {conditions(len(custom), "t", "t.id", "directory:tenant", 6)}
 )
 select (select count(*) from listed) as total, t.id, {TENANT_DOCUMENT} as document
   from (values (1)) one left join lateral (
@@ -291,5 +304,6 @@ select (select count(*) from listed) as total, t.id, {TENANT_DOCUMENT} as docume
         active,
         limit,
         offset,
+        *arguments(custom),
     )
     return FoundPage([Found(row["id"], row["document"]) for row in rows if row["id"]], rows[0]["total"])

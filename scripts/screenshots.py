@@ -33,6 +33,25 @@ ENTRIES = (
 )
 
 
+PROJECTS = "user:projects"
+FIELDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("name", "text", {"label": "Name", "validation": [{"rule": "required", "message": "It needs a name"}]}),
+    ("urgency", "select", {"label": "Urgency", "options": ["Low", "Normal", "High"], "filterable": True}),
+    ("budget", "float", {"label": "Budget"}),
+    ("active", "boolean", {"label": "Active", "filterable": True}),
+    ("due", "date", {"label": "Due", "filterable": True}),
+    ("tags", "text", {"label": "Tags", "multi": True}),
+    ("notes", "multiline", {"label": "Notes", "listVisible": False, "encrypted": True}),
+)
+RECORDS: tuple[tuple[Any, ...], ...] = (
+    ("Website relaunch", "High", 48_000, True, "2026-10-01", ["web", "brand"]),
+    ("Office move", "Normal", 12_500, True, "2026-09-15", ["facilities"]),
+    ("Price list", "Low", 2_400, False, "2026-12-20", ["sales"]),
+    ("Partner portal", "High", 96_000, True, "2027-02-28", ["web", "sales"]),
+    ("Audit", "Normal", 18_200, True, "2026-11-30", ["finance"]),
+)
+
+
 def free_port() -> int:
     """A port that nobody listens on just now."""
     with socket.socket() as probe:
@@ -111,6 +130,18 @@ def tell(admin: Person) -> str:
     return str(dictionary)
 
 
+def design(admin: Person) -> None:
+    """An entity of projects, with fields and records."""
+    body = {"entityId": PROJECTS, "label": "Projects", "labelField": "name", "showInSidebar": True}
+    admin.call("POST", "/entities/entities", {**body, "description": "What we work on, and by when."})
+    definitions = [{"key": key, "kind": kind, "configJson": config} for key, kind, config in FIELDS]
+    admin.call("POST", "/entities/definitions.batch", {"entityId": PROJECTS, "definitions": definitions})
+    keys = [key for key, _, _ in FIELDS]
+    for record in RECORDS:
+        values = dict(zip(keys, record, strict=False))
+        admin.call("POST", "/entities/records", {"entityId": PROJECTS, "values": values})
+
+
 def take(page: Page, path: Path) -> None:
     """Write a picture of the window; raises `RuntimeError` when it is larger than may be committed."""
     page.screenshot(path=path)
@@ -126,7 +157,8 @@ def main(directory: Path) -> None:
     with server() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
-        dictionary = tell(Person(context, url, "admin@acme.com"))
+        admin = Person(context, url, "admin@acme.com")
+        dictionary = tell(admin)
         page = context.new_page()
         page.goto(f"{url}/backend/activity")
         page.get_by_role("button", name="Undo: Update dictionary entry Important").click()
@@ -138,6 +170,12 @@ def main(directory: Path) -> None:
         page.locator(".entry-row").first.wait_for()
         page.wait_for_timeout(500)
         take(page, directory / "dictionary.png")
+        design(admin)
+        for name, place in (("data", "data"), ("designer", "entities")):
+            page.goto(f"{url}/backend/{place}/{PROJECTS}")
+            page.locator("tr.row:not(.is-skeleton)").first.wait_for()
+            page.wait_for_timeout(500)
+            take(page, directory / f"{name}.png")
         browser.close()
 
 

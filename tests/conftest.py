@@ -25,6 +25,7 @@ from commands.auth import OpenSession
 from commands.setup import FirstUser, InstallTenant
 from domain.credentials import sign_access_token
 from domain.scope import Scope, system_scope
+from tests.replay.finale import replay_what_was_written
 
 SECRET = "a master key for tests, long enough to be one"
 
@@ -80,7 +81,10 @@ async def application(target: Target, settings: Settings) -> AsyncIterator[Appli
     running = Application(settings, Database(target))
     await running.start()
     yield running
-    await running.stop()
+    try:
+        await replay_what_was_written(running)
+    finally:
+        await running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Random commands: one generator for each command that can be undone, in `tests/<module>/generators.py`.
+"""Random commands: one generator for each command that can be undone, in `tests/<module>/generators*.py`.
 
 A generator is given the rows that stand in a tenant and answers with a strategy of commands over them, most of them
 possible, some of them not (unknown ids, taken values). An undoable command without one fails the property test.
@@ -66,8 +66,8 @@ def undoable_commands() -> list[Definition]:
 @cache
 def load() -> None:
     """Import the generators of all modules."""
-    for found in sorted(Path(__file__).parent.glob("*/generators.py")):
-        import_module(f"tests.{found.parent.name}.generators")
+    for found in sorted(Path(__file__).parent.glob("*/generators*.py")):
+        import_module(f"tests.{found.parent.name}.{found.stem}")
 
 
 def without_generator() -> list[str]:
@@ -100,6 +100,22 @@ def one_of_ids(ids: Sequence[UUID]) -> SearchStrategy[UUID]:
     """One of the ids; rarely one that does not exist."""
     known = st.sampled_from(ids) if ids else st.just(UNKNOWN)
     return st.integers(0, 15).flatmap(lambda n: st.just(UNKNOWN) if n == 0 else known)
+
+
+custom_keys = st.sampled_from(("size", "color", "note", "estimated_seats", "Strange key"))
+custom_scalars: SearchStrategy[Any] = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.sampled_from((0.1, 2.5, "b", "", "<b>x</b>"))
+    | texts
+)
+custom_values = custom_scalars | st.lists(custom_scalars, max_size=3) | st.just({"deep": [1, None]})
+
+
+def some_custom() -> SearchStrategy[Any]:
+    """Values of custom fields for a command; more often than not nothing is said about them."""
+    return st.just(UNSET) | st.just(UNSET) | st.dictionaries(custom_keys, custom_values, max_size=3)
 
 
 # Batches

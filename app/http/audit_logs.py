@@ -25,7 +25,9 @@ from app.http.audit_filters import (
 )
 from app.http.call import Call
 from app.http.exports import Column, csv_rows
+from app.http.opening import opened_rows
 from app.http.operation import operation
+from app.http.platform import scope_of_action, scope_of_token
 from app.http.trace import trace_of
 from domain.audit_logs import REDO_SELF, UNDO_SELF, VIEW_SELF
 from domain.errors import Problem
@@ -149,7 +151,7 @@ async def export(call: Call[None]) -> Response[Any]:
     async with call.app.database.read(call.scope.tenant_id) as connection:
         entries = await action_export(connection, call.scope, wanted, limit)
     return Stream(
-        csv_rows(_COLUMNS, _export_batches(entries)),
+        csv_rows(_COLUMNS, opened_rows(_export_batches(entries))),
         media_type="text/csv",
         headers={"content-disposition": 'attachment; filename="changelog-export.csv"'},
     )
@@ -172,7 +174,8 @@ async def export(call: Call[None]) -> Response[Any]:
 )
 async def undo(call: Call[UndoRequest]) -> Response[Any]:
     """Take an action back."""
-    outcome = await call.app.bus.undo(call.body.undo_token, call.scope, call.options)
+    scope = await scope_of_token(call, call.body.undo_token)
+    outcome = await call.app.bus.undo(call.body.undo_token, scope, call.options)
     _trace(call, outcome)
     return call.answer(outcome)
 
@@ -197,7 +200,7 @@ async def redo(call: Call[RedoRequest]) -> Response[Any]:
     log_id = uuid_of(call.body.log_id)
     if log_id is None:
         raise Problem.bad_request("Redo target not available", "not_available")
-    outcome = await call.app.bus.redo(log_id, call.scope, call.options)
+    outcome = await call.app.bus.redo(log_id, await scope_of_action(call, log_id), call.options)
     _trace(call, outcome)
     return call.answer(outcome)
 

@@ -13,8 +13,11 @@ from app.http.decode import convert_body, parse_body, read_body, reject_nul
 from app.http.forms import read_form
 from app.http.headers import command_options, operation_header
 from app.http.issues import invalid_uuid
+from app.http.opening import asked_by
 from app.http.reply import Reply
 from app.http.trace import trace_of
+from commands.sealing import refuse_forged
+from domain.encryption.tokens import MARKED
 from domain.errors import Problem, issue
 from domain.scope import Options, Scope
 from domain.wire import flag
@@ -97,9 +100,11 @@ class Call(Generic[B]):
         trace.template = item.path
         if any("\x00" in value for value in self.path.values()):
             raise Problem.invalid([issue("Invalid input: contains a NUL character", list(self.path)[:1])])
+        asked_by(self.app, None)
         if item.auth:
             identity = await self.app.identity.resolve(request)
             self._scope = identity
+            asked_by(self.app, identity)
             trace.tenant, trace.actor = identity.tenant_id, identity.actor.id
             bind_contextvars(tenant=identity.tenant_id)
         if item.method == "GET":
@@ -110,11 +115,13 @@ class Call(Generic[B]):
         if item.raw_body:
             form = self.form() if item.auth and b"tenantId" in self.raw else None
             if item.auth:
-                self._gate(item, form)
+                self._gate(item, form if form and form.get("tenantId") else None)
             return
         parsed = parse_body(self.raw)
         if item.auth:
             self._gate(item, parsed.value if isinstance(parsed.value, dict) else None)
+        if MARKED in self.raw or b"\\u" in self.raw:
+            refuse_forged(parsed.value)
         if item.body is not None:
             self.body = convert_body(item.body, parsed, self.path, item.invalid)
 

@@ -9,6 +9,7 @@ from litestar import Request
 from msgspec import inspect
 
 from app.http.issues import issues_of, not_a_number, not_an_object, type_info
+from domain.custom_fields import split_payload
 from domain.errors import Issue, Problem, issue
 from domain.wire import flag
 
@@ -72,16 +73,19 @@ def parse_body(raw: bytes) -> Parsed:
 def convert_body(wanted: Any, parsed: Parsed, path: Mapping[str, str], error: str = "Invalid input") -> Any:
     """A value of type `wanted` from the body and the path values, which win over body fields of the same name.
 
-    Strings marked `Meta(extra={"trim": True})` lose the blanks around them first; unknown keys are dropped. Raises
+    Strings marked `Meta(extra={"trim": True})` lose the blanks around them first; unknown keys are dropped. A field
+    marked `Meta(extra={"custom_fields": True})` gets the values of custom fields, whatever form they came in. Raises
     Problem 400 with all issues.
     """
-    names, trim = _plan(wanted)
+    names, trim, custom = _plan(wanted)
     value = parsed.value
     if names is not None:
         if type(value) is not dict:
             raise Problem.invalid([not_an_object(value)], error)
         if path:
             value = {**value, **{name: text for name, text in path.items() if name in names}}
+    if custom is not None:
+        value = _gathered(value, custom)
     if trim is not None:
         value = trim(value)
     if parsed.fault is not None:
@@ -93,9 +97,19 @@ def convert_body(wanted: Any, parsed: Parsed, path: Mapping[str, str], error: st
 
 
 def trimmed(wanted: Any, value: Any) -> Any:
-    """Plain JSON data with the blanks taken from around the strings that the type `wanted` marks to be trimmed."""
-    _, trim = _plan(wanted)
+    """Plain JSON data as a body of the type `wanted` is before it is converted: strings trimmed, custom fields in one
+    place.
+    """
+    _, trim, custom = _plan(wanted)
+    if custom is not None and isinstance(value, dict):
+        value = _gathered(value, custom)
     return value if trim is None else trim(value)
+
+
+def _gathered(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """A body with its values of custom fields under one name, by bare key; without the name when there are none."""
+    base, custom = split_payload(body)
+    return {**base, name: custom} if custom else base
 
 
 def convert_query(
@@ -185,15 +199,21 @@ def _branches(info: inspect.Type) -> list[inspect.Type]:
 
 
 @cache
-def _plan(wanted: Any) -> tuple[frozenset[str] | None, Trim | None]:
-    """The wire names of a struct's fields (None: no struct), and what trims its marked strings (None: nothing does)."""
+def _plan(wanted: Any) -> tuple[frozenset[str] | None, Trim | None, str | None]:
+    """How a type is read: the wire names of a struct's fields (None: no struct), what trims its marked strings, and the
+    name of the field that takes the values of custom fields (None: nothing does).
+    """
     info = type_info(wanted)
-    names = (
-        frozenset(field.encode_name for field in info.fields)
-        if isinstance(info, inspect.StructType)
-        else None
-    )
-    return names, _trimmer(info)
+    if not isinstance(info, inspect.StructType):
+        return None, _trimmer(info), None
+    custom = [field.encode_name for field in info.fields if _takes_custom_fields(field.type)]
+    return frozenset(field.encode_name for field in info.fields), _trimmer(info), next(iter(custom), None)
+
+
+def _takes_custom_fields(info: inspect.Type) -> bool:
+    if isinstance(info, inspect.Metadata):
+        return bool((info.extra or {}).get("custom_fields")) or _takes_custom_fields(info.type)
+    return isinstance(info, inspect.UnionType) and any(map(_takes_custom_fields, info.types))
 
 
 def _trimmer(info: inspect.Type) -> Trim | None:

@@ -4,15 +4,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from litestar import Response
 from msgspec import Struct
 
 from app.http.call import Call
-from app.http.exports import Column, export, export_batch, export_format, export_full
+from app.http.custom_fields import CUSTOM_FILTER, custom_filters, fields_shown
+from app.http.exports import Column, export, export_batch, export_format, export_full, raw_key
 from app.http.identity import require_valid_selection
 from app.http.operation import Answer, Parameter, operation
 from app.http.pagination import clamped_page, collection, envelope, ids_of, sort_of
 from commands.dictionaries import (
+    ENTRY_ENTITY,
     CreateDictionary,
     CreateEntry,
     DeleteDictionary,
@@ -23,7 +26,7 @@ from commands.dictionaries import (
     UpdateDictionary,
     UpdateEntry,
 )
-from domain.dictionaries import MANAGE, VIEW
+from domain.dictionaries import ENTRY, MANAGE, VIEW
 from queries import dictionaries as queries
 
 TAG = "Dictionaries"
@@ -115,6 +118,7 @@ def _answers(*more: tuple[int, Answer]) -> dict[int, Answer]:
     features=(VIEW,),
     query=[Parameter("includeInactive", "Also those created as inactive", {"type": "boolean"})],
     answers={200: Answer(Dictionaries, "Dictionary collection."), 422: REJECTED, 500: BROKEN},
+    reads=("dictionaries", "organizations"),
 )
 async def list_dictionaries(call: Call[None]) -> Response[Any]:
     """By name; nothing is paged."""
@@ -225,8 +229,10 @@ async def delete_dictionary(call: Call[None]) -> Response[Any]:
             {"type": "string", "enum": ["csv", "json", "xml", "markdown"]},
         ),
         Parameter("exportScope", "`full`: everything, whatever the filters say"),
+        CUSTOM_FILTER,
     ],
     answers=_answers((200, Answer(Entries, "Dictionary entries.")), (404, NO_DICTIONARY)),
+    reads=("dictionary_entries", "dictionaries", "organizations", "field_definitions"),
 )
 async def list_entries(call: Call[None]) -> Response[Any]:
     """200 with the entries, or a file when `format` is sent."""
@@ -235,7 +241,7 @@ async def list_entries(call: Call[None]) -> Response[Any]:
     search_key = call.app.search_key(call.scope.tenant_id)
     if export_format(call.query) is not None:
         return await _export_entries(call, id, search_key)
-    wanted = _wanted(call)
+    wanted = await _wanted(call)
     paged = "page" in call.query or "pageSize" in call.query
     page = clamped_page(call.query)
     if paged:
@@ -247,7 +253,7 @@ async def list_entries(call: Call[None]) -> Response[Any]:
     return call.json(envelope(found.items, found.total, page.number, page.size))
 
 
-def _wanted(call: Call[None]) -> queries.EntryQuery:
+async def _wanted(call: Call[None]) -> queries.EntryQuery:
     sort = sort_of(call.query, {name: name for name in queries.ENTRY_SORTS}, "position")
     ids = ids_of(call.query)
     return queries.EntryQuery(
@@ -255,11 +261,12 @@ def _wanted(call: Call[None]) -> queries.EntryQuery:
         ids=None if ids is None else tuple(ids),
         sort=sort.field,
         descending=sort.descending,
+        custom=await custom_filters(call, ENTRY, ENTRY_ENTITY),
     )
 
 
 def _on_page(wanted: queries.EntryQuery, size: int, offset: int) -> queries.EntryQuery:
-    return queries.EntryQuery(wanted.search, wanted.ids, wanted.sort, wanted.descending, size, offset)
+    return msgspec.structs.replace(wanted, limit=size, offset=offset)
 
 
 async def _export_entries(call: Call[None], id: UUID, search_key: bytes) -> Response[Any]:
@@ -267,7 +274,9 @@ async def _export_entries(call: Call[None], id: UUID, search_key: bytes) -> Resp
     kind = export_format(call.query)
     assert kind is not None, "the caller looked"
     full = export_full(call.query)
-    wanted = queries.EntryQuery() if full else _wanted(call)
+    wanted = queries.EntryQuery() if full else await _wanted(call)
+    fields = await fields_shown(call, ENTRY_ENTITY)
+    names = [*ENTRY_COLUMNS, *(f"cf_{field.key}" for field in fields)]
     scope, database, access = call.scope, call.app.database, call.app.access_log
 
     async def rows() -> Any:
@@ -280,10 +289,11 @@ async def _export_entries(call: Call[None], id: UUID, search_key: bytes) -> Resp
                     "path": "/dictionaries/{dictionaryId}/entries",
                     "format": kind,
                 }
-                await access.record(scope, "dictionaries.entry", ids, "export", list(ENTRY_COLUMNS), context)
+                await access.record(scope, "dictionaries.entry", ids, "export", names, context)
                 yield batch
 
-    return await export(kind, rows(), [Column(name) for name in ENTRY_COLUMNS], "dictionaries.entry", full)
+    columns = [Column(raw_key(name, ENTRY_COLUMNS) if full else name) for name in names]
+    return await export(kind, rows(), columns, "dictionaries.entry", full)
 
 
 ENTRY_COLUMNS = ("id", "value", "label", "color", "icon", "position", "isDefault", "createdAt", "updatedAt")

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from app.http.answers import Answer
 from app.http.call import Call
+from app.http.opening import opened_part
 from app.http.operation import Parameter, operation
 from app.jobs.hub import Hub, Subscription
 from domain.errors import Problem
@@ -105,9 +106,9 @@ async def _events(call: Call[None], last: int | None) -> AsyncGenerator[bytes, N
     try:
         yield b": connected\n\n"
         async for part in _start(hub, call.scope, last, position):
-            yield part
+            yield await opened_part(part)
         async for part in _live(call, subscription):
-            yield part
+            yield await opened_part(part)
     finally:
         hub.leave(subscription)
 

@@ -6,7 +6,7 @@ must all rows be seen before the first line can be written; they then wait in a 
 
 import re
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import IO, Any, Literal, cast
@@ -16,6 +16,7 @@ import msgspec
 from litestar.response import Stream
 from msgspec import Struct
 
+from app.http.opening import opened_rows
 from domain.wire import flag, iso_ms
 
 Format = Literal["csv", "json", "xml", "markdown"]
@@ -114,7 +115,7 @@ async def export(
     media_type, _ = _TYPES[kind]
     disposition = f'attachment; filename="{file_name(name, kind, full)}"'
     return Stream(
-        _WRITERS[kind](chosen, batches),
+        _WRITERS[kind](chosen, opened_rows(batches)),
         media_type=media_type,
         headers={"content-type": media_type, "content-disposition": disposition, **(headers or {})},
     )
@@ -261,9 +262,16 @@ def _raw_row(row: Row) -> Row:
     }
     for key, value in row.items():
         if _CUSTOM_PREFIX.match(key):
-            bare = key[3:]
-            plain[key if bare in plain or not bare else bare] = value
+            plain[raw_key(key, plain)] = value
     return plain
+
+
+def raw_key(key: str, own: Container[str]) -> str:
+    """What a full export calls a row's key: without `cf_`, unless that is a member of the record's `own`."""
+    if not _CUSTOM_PREFIX.match(key):
+        return key
+    bare = key[3:]
+    return key if bare in own or not bare else bare
 
 
 async def _primed(rows: AsyncIterator[Sequence[Row]]) -> AsyncGenerator[Sequence[Row], None]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from app.http.answers import Answer
 from app.http.call import Call
 from app.http.errors import answer_error
+from app.http.opening import opened
 from commands.registry import Command, definition_of, definitions
 
 __all__ = ["Answer", "Handler", "Operation", "Parameter", "handlers", "operation", "operations_of"]
@@ -54,6 +55,7 @@ class Operation(Struct, frozen=True):
     deprecated: bool
     commands: tuple[str, ...]
     no_command: str | None
+    reads: tuple[str, ...]
     handler: Callable[[Call[Any]], Awaitable[Response[Any]]]
 
     @property
@@ -86,6 +88,7 @@ def operation(
     deprecated: bool = False,
     commands: Sequence[str] = (),
     no_command: str | None = None,
+    reads: Sequence[str] = (),
 ) -> Callable[[Handler[B]], Handler[B]]: ...
 @overload
 def operation(
@@ -108,6 +111,7 @@ def operation(
     deprecated: bool = False,
     commands: Sequence[str] = (),
     no_command: str | None = None,
+    reads: Sequence[str] = (),
 ) -> Callable[[Handler[None]], Handler[None]]: ...
 def operation(
     method: Method,
@@ -129,6 +133,7 @@ def operation(
     deprecated: bool = False,
     commands: Sequence[str] = (),
     no_command: str | None = None,
+    reads: Sequence[str] = (),
 ) -> Callable[[Handler[Any]], Handler[Any]]:
     """Declare the decorated function as the handler of `method path` (documented path, without `/api`).
 
@@ -137,7 +142,9 @@ def operation(
     `raw_body=True` leaves the body alone: `call.form()` and `call.raw` read it, `body` only documents it, and
     `media_type` says what it is. `example` is the example of the request body, `invalid` the `error` text of a 400.
     `commands` are the ids of the commands that the operation runs (one that is its body need not be named); one that
-    runs none, although its method is not GET, says why in `no_command`.
+    runs none, although its method is not GET, says why in `no_command`. `reads` are the tables that the answer of a
+    list is made from: with them it may be cached, and must depend on nothing else but the path, the query, and the
+    places, rights and language of who asks.
     """
 
     def register(handler: Handler[Any]) -> Handler[Any]:
@@ -163,6 +170,7 @@ def operation(
                 deprecated=deprecated,
                 commands=(*commands, *_command_of(body)),
                 no_command=no_command,
+                reads=tuple(reads),
                 handler=handler,
             )
         )
@@ -221,9 +229,11 @@ def _route(item: Operation) -> HTTPRouteHandler:
         try:
             call: Call[Any] = Call(request, request.app.state["application"])
             await call.admit(item)
-            return await handler(call)
+            if item.reads and call.app.lists is not None:
+                return await opened(await call.app.lists.answer(item, call, handler))
+            return await opened(await handler(call))
         except Exception as error:
-            return answer_error(request, error)
+            return await opened(answer_error(request, error))
 
     endpoint.__name__ = item.operation_id
     route = HTTPRouteHandler(

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -47,6 +48,21 @@ _SWEEP = (
     " and created_at < case when resource_kind = any($4::text[]) then $2 else $3 end limit $5))"
 )
 _encode = msgspec.json.Encoder().encode
+
+
+class Note(Struct, frozen=True, array_like=True):
+    """One call of `AccessLog.record`, apart from who asked."""
+
+    tenant_id: UUID
+    kind: str
+    ids: list[str]
+    access_type: str
+    fields: list[str]
+    context: dict[str, Any] | None
+
+
+NOTED: ContextVar[list[Note] | None] = ContextVar("noted", default=None)
+"""Takes in what is noted while an answer is made that will be given again (`app.http.list_cache`)."""
 
 
 class _Row(Struct, frozen=True):
@@ -99,6 +115,10 @@ class AccessLog:
         distinct = list(dict.fromkeys(str(one) for one in ids))
         if not distinct:
             return
+        noted = NOTED.get()
+        if noted is not None:
+            about_it = None if context is None else dict(context)
+            noted.append(Note(scope.tenant_id, kind, distinct, access_type, list(fields), about_it))
         now = datetime.now(UTC)
         shown = _encode(list(fields)).decode()
         about = _encode({"resultCount": len(distinct), "accessType": access_type, **(context or {})}).decode()

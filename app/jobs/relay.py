@@ -6,8 +6,8 @@ there is something: what there is, is read from the tables, so a lost message co
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext, suppress
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,10 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from app.cache import Tag
 from app.database import Database, Link
 from app.jobs.hub import Hub
+from app.jobs.subscribers import deliver_later, subscribed_events
 from app.settings import Settings
 from domain.events import broadcast_events
 
@@ -25,7 +27,8 @@ logger: structlog.stdlib.BoundLogger = structlog.get_logger("backstep.relay")
 OUTBOX_CHANNEL = "backstep_outbox"
 """Says to the holder of the relay that the outbox has something."""
 EVENTS_CHANNEL = "backstep_events"
-"""Says to every process that the stream has something; `identity:<tenant>`: that accounts of a tenant changed."""
+"""Says to every process that the stream has something; `identity:<tenant>`: that accounts of a tenant changed;
+`cache:<tenant or platform>:<name>`: that what is cached under that tag is stale."""
 
 _LOCK = (30_577, 1)
 _BATCH = 500
@@ -36,12 +39,13 @@ _ANSWER_SECONDS = 15.0
 _PRUNE_SECONDS = 600.0
 _PRUNE_ROWS = 5_000
 _IDENTITY = "identity:"
+_CACHE = "cache:"
 _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _MOVE = """
 with taken as (
   delete from outbox where ctid = any (array(select ctid from outbox order by seq limit $1 for update skip locked))
-  returning tenant_id, organization_id, events, created_at, seq
+  returning tenant_id, log_id, organization_id, events, created_at, seq
 ), published as (
   insert into event_stream (tenant_id, organization_id, event, payload, audience, created_at)
   select t.tenant_id, (e.value ->> 'organizationId')::uuid, e.value ->> 'event',
@@ -51,7 +55,13 @@ with taken as (
    order by t.seq, t.tenant_id, e.place
   returning id
 )
-select (select count(*) from taken) as taken, (select max(id) from published) as newest
+select (select count(*) from taken) as taken, (select max(id) from published) as newest,
+       (select jsonb_agg(jsonb_build_object(
+                 'tenantId', t.tenant_id, 'logId', t.log_id, 'place', e.place, 'event', e.value ->> 'event',
+                 'payload', coalesce(e.value -> 'payload', '{}'), 'organizationId', e.value ->> 'organizationId',
+                 'occurredAt', t.created_at) order by t.seq, t.tenant_id, e.place)::text
+          from taken t, jsonb_array_elements(t.events) with ordinality e(value, place)
+         where e.value ->> 'event' = any ($3::text[])) as subscribed
 """
 _PRUNE = tuple(
     f"delete from {table} where ctid = any (array(select ctid from {table}"
@@ -70,8 +80,13 @@ class Relay:
         *,
         forget: Callable[[UUID], None] | None = None,
         forget_all: Callable[[], None] | None = None,
+        delivered: Callable[[], None] | None = None,
+        forget_cached: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`forget` is called when accounts of a tenant changed elsewhere, `forget_all` when messages may be lost."""
+        """`forget` is called when accounts of a tenant changed elsewhere, `forget_all` when messages may be lost.
+
+        `forget_cached` is told the two parts of a tag of the cache that became stale elsewhere.
+        """
         self.hub = Hub(database.system)
         self.holds = False
         """Whether this process moves the events."""
@@ -79,8 +94,11 @@ class Relay:
         self._keep_hours = settings.event_retention_hours
         self._forget = forget
         self._forget_all = forget_all
+        self._delivered = delivered
+        self._forget_cached = forget_cached
         self._wake = asyncio.Event()
         self._accounts: set[UUID] = set()
+        self._stale: set[Tag] = set()
         self._dirty = False
         self._heard: float | None = None
         self._pruned: float | None = None
@@ -107,6 +125,11 @@ class Relay:
     def announce_accounts(self, tenant_id: UUID) -> None:
         """Accounts of a tenant changed: every process drops what it remembers of them."""
         self._accounts.add(tenant_id)
+        self._wake.set()
+
+    def announce_stale(self, tags: Iterable[Tag]) -> None:
+        """What is cached under these tags counts no more, in no process."""
+        self._stale.update(tags)
         self._wake.set()
 
     def seconds_since_heard(self) -> float | None:
@@ -146,10 +169,17 @@ class Relay:
             self._wake.clear()
 
     async def _step(self, link: Link) -> None:
-        """Tell about accounts, take the lock if it is free, move what there is or wake the holder."""
+        """Tell about accounts and stale values, take the lock if it is free, move what there is or wake the holder."""
         while self._accounts:
             tenant_id = self._accounts.pop()
             await self._notify(link, EVENTS_CHANNEL, f"{_IDENTITY}{tenant_id}")
+        while self._stale:
+            tag = self._stale.pop()
+            try:
+                await self._notify(link, EVENTS_CHANNEL, f"{_CACHE}{tag[0]}:{tag[1]}")
+            except BaseException:
+                self._stale.add(tag)
+                raise
         if not self.holds:
             taken = await link.fetchval(
                 "select pg_try_advisory_lock($1, $2)", *_LOCK, timeout=_ANSWER_SECONDS
@@ -167,8 +197,15 @@ class Relay:
 
     async def _move(self, link: Link) -> None:
         """Publish the whole outbox in order, a batch a transaction, and tell everybody after each."""
+        subscribed = subscribed_events()
         while True:
-            moved = await link.fetchrow(_MOVE, _BATCH, broadcast_events(), timeout=_ANSWER_SECONDS)
+            async with link.transaction() if subscribed else nullcontext():
+                moved = await link.fetchrow(
+                    _MOVE, _BATCH, broadcast_events(), subscribed, timeout=_ANSWER_SECONDS
+                )
+                deliveries = await deliver_later(link, moved["subscribed"])
+            if deliveries and self._delivered is not None:
+                self._delivered()
             if moved["newest"] is not None:
                 self.hub.wake()
                 await self._notify(link, EVENTS_CHANNEL, str(moved["newest"]))
@@ -192,8 +229,12 @@ class Relay:
     def _outbox_heard(self, *_: Any) -> None:
         self._wake.set()
 
-    def _events_heard(self, _connection: Any, _process: int, _channel: str, payload: str) -> None:
-        if not payload.startswith(_IDENTITY):
+    def _events_heard(self, connection: Any, process: int, _channel: str, payload: str) -> None:
+        if payload.startswith(_CACHE):
+            tenant, _, name = payload.removeprefix(_CACHE).partition(":")
+            if self._forget_cached is not None and process != connection.get_server_pid():
+                self._forget_cached(tenant, name)
+        elif not payload.startswith(_IDENTITY):
             self.hub.wake()
         elif self._forget is not None:
             with suppress(ValueError):

@@ -16,6 +16,7 @@ from litestar.params import FromPath
 from msgspec import Struct
 
 from app.pages.assets import Asset, Assets, made
+from app.pages.redirects import DETAILS, REDIRECTS
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -72,6 +73,8 @@ PAGES: Final = (
     Page("/login", "login.html", "Sign in", "js/login.js", private=False),
     Page("/logout", "logout.html", "Sign out", "js/logout.js", private=False),
     Page("/backend/activity", "activity.html", "Activity", "js/activity.js"),
+    Page("/backend/history/{kind:str}/{record_id:str}", "history.html", "History", "js/record-history.js"),
+    Page("/backend/undo-many", "undo-many.html", "Undo many", "js/undo-many.js"),
     Page("/backend/dictionaries", "dictionaries.html", "Dictionaries", "js/dictionaries.js"),
     Page("/backend/dictionaries/{dictionary_id:str}", "dictionary.html", "Dictionary", "js/dictionary.js"),
     Page("/reset", "reset.html", "Forgotten password", "js/reset.js", private=False),
@@ -83,6 +86,17 @@ PAGES: Final = (
     Page("/backend/organizations", "organizations.html", "Organizations", "js/organizations.js"),
     Page("/backend/api-keys", "api-keys.html", "API keys", "js/api-keys.js"),
     Page("/backend/account", "account.html", "My account", "js/account.js"),
+    Page("/backend/data", "data.html", "Data", "js/data.js"),
+    Page("/backend/data/{entity_id:str}", "records.html", "Data", "js/records.js"),
+    Page("/backend/entities/user/{entity_id:str}/records", "records.html", "Data", "js/records.js"),
+    Page("/backend/entities", "entities.html", "Fields and entities", "js/entities.js"),
+    Page("/backend/entities/{entity_id:str}", "entity.html", "Fields", "js/entity.js"),
+    Page("/backend/index", "index.html", "Index", "js/index.js"),
+    Page("/backend/query-indexes", "index.html", "Index", "js/index.js"),
+    Page("/backend/toggles", "toggles.html", "Feature toggles", "js/toggles.js"),
+    Page("/backend/system", "system.html", "System", "js/system.js"),
+    Page("/backend/replay", "replay.html", "Replay", "js/replay.js"),
+    Page("/backend/log-integrity", "log-integrity.html", "Log integrity", "js/log-integrity.js"),
     Page("/backend/explorer", "explorer.html", "API explorer", "js/explorer.js"),
 )
 
@@ -99,7 +113,7 @@ def page_handlers(settings: PageSettings) -> list[HTTPRouteHandler]:
     )
     templates.globals["asset"] = assets.url
     handlers = [_page_handler(page, _render(templates, assets, page, settings)) for page in PAGES]
-    return [*handlers, _home(), _favicon(assets), _static(assets)]
+    return [*handlers, *_elsewhere(), _home(), _favicon(assets), _static(assets)]
 
 
 def _render(templates: Environment, assets: Assets, page: Page, settings: PageSettings) -> Asset:
@@ -151,6 +165,29 @@ def _to_sign_in(request: PageRequest) -> Response[bytes]:
 
 def _redirect(location: str) -> Response[bytes]:
     return Response(b"", status_code=302, headers={"location": location, "cache-control": "no-store"})
+
+
+def _elsewhere() -> list[HTTPRouteHandler]:
+    """The addresses of the menus whose pages are elsewhere; each leads there. Those with a page stay as they are."""
+    served = {page.path for page in PAGES}
+    led = [_led(path, target) for path, target in REDIRECTS.items() if path not in served]
+    return [*led, *map(_led_detail, DETAILS)]
+
+
+def _led(path: str, target: str) -> HTTPRouteHandler:
+    @get(path, include_in_schema=False, name=f"page:{path}", sync_to_thread=False)
+    def led() -> Response[bytes]:
+        return _redirect(target)
+
+    return led
+
+
+def _led_detail(path: str) -> HTTPRouteHandler:
+    @get(path, include_in_schema=False, name=f"page:{path}", sync_to_thread=False)
+    def led(id: FromPath[str]) -> Response[bytes]:
+        return _redirect(DETAILS[path].replace("{id}", quote(id, safe="")))
+
+    return led
 
 
 def _home() -> HTTPRouteHandler:

@@ -1,5 +1,6 @@
 """Recording what somebody consents to. Ours: the documented API can only read consents."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from commands.registry import Command, command, handles
+from commands.registry import Command, Outcome, command, handles, revives
 from commands.unit import Unit
 from domain.auth import USERS_EDIT, user_consents
 from domain.errors import Problem
@@ -43,6 +44,15 @@ class RecordConsent(Command, frozen=True, rename="camel"):
         """What was asked for; the instants, the id and the hash are in the row itself."""
         kept = {"user_id", "organization_id", "consent_type", "is_granted"}
         return {camel(name): value for name, value in msgspec.structs.asdict(self).items() if name in kept}
+
+
+@revives(RecordConsent)
+def whole_consent(recorded: dict[str, Any], left: Sequence[Outcome]) -> dict[str, Any]:
+    """What was not recorded of a consent stands in its row; `previous` is the stamp that an update found."""
+    one = left[0]
+    kept = ("granted_at", "withdrawn_at", "integrity_hash", "source", "ip_address")
+    whole = recorded | {camel(column): one.row[column] for column in kept} | {"consentId": one.row["id"]}
+    return whole | {"previous": one.found["updated_at"]} if one.found else whole
 
 
 @handles(RecordConsent)

@@ -1,12 +1,14 @@
 """What people change about their own account. The rights of an administrator are not needed for it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commands.auth.resets import password_changed, void_links
-from commands.registry import Command, command, handles
+from commands.auth.users import hashes_of
+from commands.registry import Command, Outcome, command, handles, revives
 from commands.unit import Unit
 from domain.auth import users
 from domain.emails import duplicate_email
@@ -29,6 +31,12 @@ class UpdateProfile(Command, frozen=True, rename="camel"):
     email: str | UnsetType = UNSET
     email_hash: Annotated[str, Meta(extra={"secret": True})] | UnsetType = UNSET
     password_hash: Annotated[str, Meta(extra={"secret": True})] | UnsetType = UNSET
+
+
+@revives(UpdateProfile)
+def whole_profile(recorded: dict[str, Any], left: Sequence[Outcome]) -> dict[str, Any]:
+    """The hashes that go with a recorded change of the address, and with one of the password."""
+    return recorded | hashes_of(recorded, left)
 
 
 @handles(UpdateProfile)

@@ -4,6 +4,7 @@ A link's secret and the hash of a password are made before the command, so that 
 mailed is handed over sealed.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from commands.auth.sessions import end_sessions_of, who
-from commands.registry import Command, command, handles
+from commands.registry import Command, Outcome, command, handles, revives
 from commands.unit import Unit
 from domain.auth import USERS_CREATE, password_resets, users
 from domain.errors import Problem
@@ -108,6 +109,12 @@ class ConfirmPasswordReset(Command, frozen=True, rename="camel"):
     user_id: UUID
     token_hash: Secret
     password_hash: Secret
+
+
+@revives(ConfirmPasswordReset)
+def no_confirmation(recorded: dict[str, Any], left: Sequence[Outcome]) -> str:
+    """It cannot be done again."""
+    return "it needs the link that was mailed, which is not part of history"
 
 
 @handles(ConfirmPasswordReset)

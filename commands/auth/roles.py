@@ -6,12 +6,14 @@ from uuid import UUID
 from msgspec import UNSET, Meta, UnsetType
 
 from commands.auth.guards import require_role_target
+from commands.custom_fields import CustomValues, custom_column, place_of
 from commands.registry import Command, command, handles
 from commands.unit import Unit
 from domain.auth import RESERVED_ROLES, ROLES_MANAGE, role_acls, role_sidebar_preferences, roles
 from domain.errors import Problem, issue
 
 RoleName = Annotated[str, Meta(min_length=2, max_length=100)]
+ROLE_ENTITY = "auth:role"
 
 _LINKED = "select exists (select from user_roles where tenant_id = $1 and role_id = $2)"
 _TAKEN = "select exists (select from roles where tenant_id = $1 and name = $2 and deleted_at is null)"
@@ -22,13 +24,15 @@ class CreateRole(Command, frozen=True, kw_only=True, rename="camel"):
     """Add a role to the tenant of the scope; it grants nothing yet."""
 
     name: RoleName
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(CreateRole)
 async def create_role(command: CreateRole, unit: Unit) -> dict[str, UUID]:
     """The id. Raises Problem 400 for a reserved or taken name."""
     await _require_free_name(unit, command.name)
-    image = await unit.insert(roles, {"name": command.name})
+    custom = await custom_column(unit, ROLE_ENTITY, command.custom_fields, place_of(unit.scope))
+    image = await unit.insert(roles, custom | {"name": command.name})
     assert image is not None, "an unconditional insert gives its row"
     return {"id": image.id}
 
@@ -37,10 +41,11 @@ async def create_role(command: CreateRole, unit: Unit) -> dict[str, UUID]:
     "auth.roles.update", resource="auth.role", label="Update role", features=(ROLES_MANAGE,), target="id"
 )
 class UpdateRole(Command, frozen=True, kw_only=True, rename="camel"):
-    """Rename a role, as long as nobody has it."""
+    """Rename a role, as long as nobody has it, or set its custom fields."""
 
     id: UUID
     name: RoleName | UnsetType = UNSET
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(UpdateRole)
@@ -54,6 +59,8 @@ async def update_role(command: UpdateRole, unit: Unit) -> dict[str, bool]:
             raise Problem.bad_request("A role that somebody has cannot be renamed", "role_assigned")
         await _require_free_name(unit, command.name)
         values["name"] = command.name
+    place = place_of(unit.scope)
+    values |= await custom_column(unit, ROLE_ENTITY, command.custom_fields, place, stored["custom_fields"])
     await unit.update(roles, command.id, values)
     return {"ok": True}
 

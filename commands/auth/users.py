@@ -12,8 +12,9 @@ from msgspec import UNSET, Meta, UnsetType
 from commands.auth.guards import require_user_target
 from commands.auth.resets import password_changed, void_links
 from commands.auth.sessions import end_sessions_of, who
+from commands.custom_fields import CustomValues, custom_column
 from commands.history import settles
-from commands.registry import Command, command, handles
+from commands.registry import Command, Outcome, command, handles, revives
 from commands.unit import Unit
 from domain.auth import (
     USERS_CREATE,
@@ -33,6 +34,7 @@ DisplayName = Annotated[str, Meta(max_length=120, extra={"trim": True})]
 RoleToken = Annotated[str, Meta(min_length=1, max_length=200)]
 RoleTokens = Annotated[list[RoleToken], Meta(max_length=200)]
 Secret = Annotated[str, Meta(extra={"secret": True})]
+USER_ENTITY = "auth:user"
 
 _ROLES = (
     "select id, name from roles where tenant_id = $1 and deleted_at is null"
@@ -60,6 +62,7 @@ class CreateUser(Command, frozen=True, kw_only=True, rename="camel"):
     name: DisplayName | None = None
     password_hash: Secret | None = None
     roles: RoleTokens = []
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(CreateUser)
@@ -68,9 +71,11 @@ async def create_user(command: CreateUser, unit: Unit) -> dict[str, UUID]:
     role_ids = await roles_of_tokens(unit, command.roles)
     await _require_organization(unit, command.organization_id)
     await require_free_email(unit, command.email_hash)
+    custom = await custom_column(unit, USER_ENTITY, command.custom_fields, command.organization_id)
     image = await unit.insert(
         users,
-        {
+        custom
+        | {
             "organization_id": command.organization_id,
             "email": command.email,
             "email_hash": command.email_hash,
@@ -94,6 +99,13 @@ class UpdateUser(Command, frozen=True, kw_only=True, rename="camel"):
     password_hash: Secret | UnsetType = UNSET
     organization_id: UUID | UnsetType = UNSET
     roles: RoleTokens | UnsetType = UNSET
+    custom_fields: CustomValues | UnsetType = UNSET
+
+
+@revives(UpdateUser)
+def whole_update(recorded: dict[str, Any], left: Sequence[Outcome]) -> dict[str, Any]:
+    """The hashes that go with a recorded change of the address, and with one of the password."""
+    return recorded | hashes_of(recorded, left)
 
 
 @handles(UpdateUser)
@@ -113,10 +125,11 @@ async def update_user(command: UpdateUser, unit: Unit) -> dict[str, bool]:
         values["name"] = command.name or None
     if command.password_hash is not UNSET:
         values["password_hash"] = command.password_hash
+    place = values.get("organization_id", stored["organization_id"])
+    values |= await custom_column(unit, USER_ENTITY, command.custom_fields, place, stored["custom_fields"])
     relinked = wanted is not None and await _relink(unit, command.id, wanted)
     changes = len(unit.changes)
     await unit.update(users, command.id, values)
-    place = values.get("organization_id", stored["organization_id"])
     if relinked and len(unit.changes) == changes:
         unit.emit("auth.user.updated", who(unit, command.id, place), place)
     if command.password_hash is not UNSET:
@@ -167,6 +180,17 @@ async def end_what_rested_on_it(unit: Unit) -> None:
             await void_links(unit, user_id)
         elif change.a is not None and "email_hash" in change.a:
             await void_links(unit, user_id)
+
+
+def hashes_of(recorded: dict[str, Any], left: Sequence[Outcome]) -> dict[str, Any]:
+    """The secret input of a change to a user: the hash of the address if that was given, that of a new password."""
+    row = next((one for one in left if one.table == users.name), None)
+    found: dict[str, Any] = {}
+    if row is not None and "email" in recorded:
+        found["emailHash"] = row.row["email_hash"]
+    if row is not None and "password_hash" in row.changed:
+        found["passwordHash"] = row.row["password_hash"]
+    return found
 
 
 async def live_user(unit: Unit, user_id: UUID) -> Any:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
+from commands.custom_fields import CustomValues, custom_column, place_of
 from commands.directory.tree import TangledError, rebuild, within_reach
 from commands.registry import Command, command, handles
 from commands.unit import Unit
@@ -13,6 +14,7 @@ from domain.directory import MAX_SLUG, ORGANIZATIONS_MANAGE, free_slug, organiza
 from domain.errors import Problem
 
 TRIM = {"trim": True}
+ENTITY = "directory:organization"
 LOGO_PATTERN = (
     r"^(?:[hH][tT][tT][pP][sS]?://[^\s/?#\\]\S*"
     r"|/api/attachments/image/file/(?!\S*\.\.)[A-Za-z0-9._~%/-]+(?:\?\S*)?)$"
@@ -50,6 +52,7 @@ class CreateOrganization(Command, frozen=True, kw_only=True, rename="camel"):
     is_active: bool = True
     parent_id: UUID | None = None
     child_ids: list[UUID] = []
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(CreateOrganization)
@@ -65,9 +68,11 @@ async def create_organization(command: CreateOrganization, unit: Unit) -> dict[s
         ancestors = [*live[parent_id]["ancestor_ids"], parent_id]
     _require_children(children, live, ancestors)
     made = unit.new_id()
+    custom = await custom_column(unit, ENTITY, command.custom_fields, place_of(unit.scope))
     await unit.insert(
         organizations,
-        {
+        custom
+        | {
             "id": made,
             "name": command.name,
             "slug": await _slug(unit, command.slug or slug_of(command.name), None),
@@ -106,6 +111,7 @@ class UpdateOrganization(Command, frozen=True, kw_only=True, rename="camel"):
     is_active: bool | UnsetType = UNSET
     parent_id: UUID | UnsetType | None = UNSET
     child_ids: list[UUID] | UnsetType = UNSET
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(UpdateOrganization)
@@ -126,6 +132,8 @@ async def update_organization(command: UpdateOrganization, unit: Unit) -> dict[s
     moved = await _new_places(command, stored, unit)
     if command.id in moved:
         values["parent_id"] = moved.pop(command.id)
+    place = place_of(unit.scope)
+    values |= await custom_column(unit, ENTITY, command.custom_fields, place, stored["custom_fields"])
     await unit.update(organizations, command.id, values)
     await unit.update_many(organizations, [{"id": id, "parent_id": parent} for id, parent in moved.items()])
     await _finish(unit, command.id)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
+from commands.custom_fields import CustomValues, custom_column, place_of
 from commands.registry import Command, command, handles
 from commands.unit import Unit
 from domain.auth import sessions
@@ -15,6 +16,7 @@ from domain.directory import TENANTS_MANAGE, tenants
 from domain.errors import Problem
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+ENTITY = "directory:tenant"
 
 _WHY = "A tenant is managed from outside of it, and sessions that ended with it cannot come back; change it again."
 
@@ -32,6 +34,7 @@ class CreateTenant(Command, frozen=True, kw_only=True, rename="camel"):
 
     name: Name
     is_active: bool = True
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(CreateTenant)
@@ -41,7 +44,8 @@ async def create_tenant(command: CreateTenant, unit: Unit) -> dict[str, UUID]:
     made = unit.scope.tenant_id
     if await unit.get(tenants, made) is not None:
         raise Problem.conflict("The tenant exists already")
-    await unit.insert(tenants, {"id": made, "name": command.name, "is_active": command.is_active})
+    custom = await custom_column(unit, ENTITY, command.custom_fields, place_of(unit.scope))
+    await unit.insert(tenants, custom | {"id": made, "name": command.name, "is_active": command.is_active})
     return {"id": made}
 
 
@@ -60,19 +64,22 @@ class UpdateTenant(Command, frozen=True, kw_only=True, rename="camel"):
     id: UUID
     name: Name | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @handles(UpdateTenant)
 async def update_tenant(command: UpdateTenant, unit: Unit) -> dict[str, bool]:
     """Deactivating a tenant ends all sessions of its users; the caller's own cannot be deactivated (400)."""
     _require_super_admin(unit)
-    await _stored(unit, command.id)
+    stored = await _stored(unit, command.id)
     if command.is_active is False:
         _require_other(unit, command.id, "You cannot deactivate your own tenant")
         await _end_sessions(unit)
     values: dict[str, Any] = {
         name: getattr(command, name) for name in ("name", "is_active") if getattr(command, name) is not UNSET
     }
+    place = place_of(unit.scope)
+    values |= await custom_column(unit, ENTITY, command.custom_fields, place, stored["custom_fields"])
     await unit.update(tenants, command.id, values)
     return {"ok": True}
 

@@ -101,14 +101,19 @@ def localized(body: Mapping[str, Any], locale: str) -> dict[str, Any]:
     for name in ("details", "issues"):
         if isinstance(said.get(name), list):
             said[name] = [_issue(one, locale) for one in said[name]]
-    if isinstance(said.get("fieldErrors"), dict):
-        said["fieldErrors"] = {
-            field: [translate(one, locale) for one in texts]
-            if isinstance(texts, list)
-            else translate(texts, locale)
-            for field, texts in said["fieldErrors"].items()
-        }
-    return said
+    for name in ("fieldErrors", "fields"):
+        if isinstance(said.get(name), dict):
+            said[name] = {field: _texts(texts, locale) for field, texts in said[name].items()}
+    if isinstance(said.get("details"), dict):
+        said["details"] = localized(said["details"], locale)
+    return said | ({"formErrors": _texts(said["formErrors"], locale)} if "formErrors" in said else {})
+
+
+def _texts(texts: Any, locale: str) -> Any:
+    """One sentence, or a list of them; anything else stays."""
+    if isinstance(texts, list):
+        return [_texts(one, locale) for one in texts]
+    return translate(texts, locale) if isinstance(texts, str) else texts
 
 
 def _issue(issue: Any, locale: str) -> Any:

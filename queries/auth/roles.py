@@ -1,11 +1,15 @@
 """Lists of roles (contract: auth.md 7.9)."""
 
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
+from projections.custom_members import with_custom
 from projections.index import wire_object
+from queries.custom_filters import arguments, conditions
+from queries.custom_values import ValueFilter
 from queries.found import Found, FoundPage
 
 SUPER_ADMIN_ROLES = "select a.role_id from role_acls a where a.tenant_id = {0}.tenant_id and a.is_super_admin"
@@ -20,14 +24,19 @@ _ITEM = wire_object(
     tenantName="coalesce(n.name, r.tenant_id::text)",
     updatedAt="iso_ms(r.updated_at)",
 )
-_LIST = f"""
+
+
+@cache
+def _list(filters: int) -> str:
+    return f"""
 with listed as materialized (
   select r.* from roles r
    where ($1::uuid is null or r.tenant_id = $1) and r.deleted_at is null and ($2::uuid is null or r.id = $2)
      and ($3::text = '' or position(lower($3) in lower(r.name)) > 0)
      and ($4 or (r.name <> 'superadmin' and r.id not in ({SUPER_ADMIN_ROLES.format("r")})))
+     {conditions(filters, "r", "r.id", "auth:role", 7)}
 )
-select (select count(*) from listed) as total, r.id, {_ITEM} as document
+select (select count(*) from listed) as total, r.id, {with_custom(_ITEM, "r")} as document
   from (values (1)) one
   left join lateral (select * from listed order by name collate "C", id limit $5 offset $6) r on true
   left join tenants n on n.tenant_id = r.tenant_id and n.id = r.tenant_id
@@ -40,6 +49,7 @@ class RoleFilter(Struct, frozen=True):
 
     id: UUID | None = None
     search: str = ""
+    custom: tuple[ValueFilter, ...] = ()
 
 
 async def roles(
@@ -49,7 +59,16 @@ async def roles(
 
     `everything` False leaves out what makes super admins.
     """
-    rows = await connection.fetch(_LIST, tenant_id, wanted.id, wanted.search, everything, limit, offset)
+    rows = await connection.fetch(
+        _list(len(wanted.custom)),
+        tenant_id,
+        wanted.id,
+        wanted.search,
+        everything,
+        limit,
+        offset,
+        *arguments(wanted.custom),
+    )
     return FoundPage([Found(row["id"], row["document"]) for row in rows if row["id"]], rows[0]["total"])
 
 

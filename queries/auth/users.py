@@ -7,7 +7,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from projections.custom_members import with_custom
 from projections.index import wire_object
+from queries.custom_filters import arguments, conditions
+from queries.custom_values import ValueFilter
 from queries.found import Found, FoundPage
 
 # Users who are super admins by their own grants or by those of a role, in the tenant of the user `u`.
@@ -60,6 +63,7 @@ class UserFilter(Struct, frozen=True):
     role_ids: tuple[UUID, ...] | None = None
     search: str = ""
     name: str = ""
+    custom: tuple[ValueFilter, ...] = ()
 
     @property
     def words(self) -> list[str]:
@@ -93,7 +97,7 @@ async def users(
     """
     search = "none" if not wanted.words else "index" if tenant_id and wanted.has_trigrams else "scan"
     rows = await connection.fetch(
-        _list(search, wanted.id is not None),
+        _list(search, wanted.id is not None, len(wanted.custom)),
         tenant_id,
         wanted.id,
         wanted.organization_ids,
@@ -107,13 +111,14 @@ async def users(
         limit,
         offset,
         search_key,
+        *arguments(wanted.custom),
     )
     return FoundPage([Found(row["id"], row["document"]) for row in rows if row["id"]], rows[0]["total"])
 
 
 @cache
-def _list(search: Literal["none", "index", "scan"], single: bool) -> str:
-    """The parameters are always the same thirteen, so that every variant is called alike."""
+def _list(search: Literal["none", "index", "scan"], single: bool, filters: int) -> str:
+    """The first thirteen parameters are always the same, so that every variant is called alike."""
     more = {"hasPassword": "u.password_hash is not null"} if single else {}
     item = wire_object(
         id="u.id",
@@ -143,9 +148,9 @@ listed as materialized (
      and ($8::uuid[] is null or exists (select from user_roles l where l.tenant_id = u.tenant_id and l.user_id = u.id
                                          and l.role_id = any($8)))
      and ($9::text = '' or position(search_text_normal($9) in search_text_normal(u.name)) > 0)
-     and ($10 or not {_IS_SUPER_ADMIN}) and {matches[search]}
+     and ($10 or not {_IS_SUPER_ADMIN}) and {matches[search]}{conditions(filters, "u", "u.id", "auth:user", 14)}
 )
-select (select count(*) from listed) as total, u.id, {item} as document
+select (select count(*) from listed) as total, u.id, {with_custom(item, "u")} as document
   from (values (1)) one
   left join lateral (select * from listed order by created_at, id limit $11 offset $12) u on true
   left join lateral (select array_agg(r.name order by r.name, r.id) as names,

@@ -14,7 +14,7 @@ from commands.auth.acls import UpdateRoleAcl, UpdateUserAcl
 from commands.auth.roles import CreateRole, DeleteRole, UpdateRole
 from commands.auth.users import CreateUser, DeleteUser, UpdateUser
 from commands.registry import Command
-from tests.generators import UNKNOWN, World, generates, maybe, one_of_ids, texts
+from tests.generators import UNKNOWN, World, generates, maybe, one_of_ids, some_custom, texts
 
 names = st.sampled_from(("Sales", "Support", "support", "Über uns", "x" * 100, "admin", "employee"))
 addresses = st.sampled_from([f"person{n}@example.com" for n in range(6)] + ["Person1@Example.com"])
@@ -56,12 +56,12 @@ def _places(world: World) -> SearchStrategy[list[str] | None]:
 
 @generates(CreateRole)
 def create_role(world: World) -> SearchStrategy[Command]:
-    return st.builds(CreateRole, name=names)
+    return st.builds(CreateRole, name=names, custom_fields=some_custom())
 
 
 @generates(UpdateRole)
 def update_role(world: World) -> SearchStrategy[Command]:
-    return st.builds(UpdateRole, id=_role(world), name=maybe(names))
+    return st.builds(UpdateRole, id=_role(world), name=maybe(names), custom_fields=some_custom())
 
 
 @generates(DeleteRole)
@@ -91,6 +91,7 @@ def create_user(world: World) -> SearchStrategy[Command]:
             name=st.none() | texts,
             password_hash=st.none() | st.just("sealed"),
             roles=_tokens(world),
+            custom_fields=some_custom(),
         )
     )
 
@@ -104,6 +105,7 @@ def update_user(world: World) -> SearchStrategy[Command]:
         password_hash=maybe(st.sampled_from(("sealed", "sealed anew"))),
         organization_id=maybe(_organization(world)),
         roles=maybe(_tokens(world)),
+        custom_fields=some_custom(),
     )
     moved = addresses.flatmap(
         lambda address: st.builds(

@@ -16,10 +16,11 @@ from app.database import Target as Where
 from app.embedded import embedded
 from app.migrate import migrate
 from app.settings import Settings
-from tests.bench import processes, report
+from tests.bench import processes, rebuild, report, toggles
 from tests.bench.dataset import Loader
 from tests.bench.measure import Bench, Case
 from tests.bench.processes import Database, Generator, Server
+from tests.bench.records import RecordLoader
 from tests.bench.scripts import Subject
 
 WRITES = ("create", "update", "relabel", "undo")
@@ -50,7 +51,11 @@ def main(arguments: Sequence[str]) -> int:
         "--data", type=Path, help="keep and use this data directory (default: a new one, removed at the end)"
     )
     parser.add_argument("--output", type=Path, default=Path("bench.json"), help="file for the figures")
-    parser.add_argument("--only", default="", help="parts, comma separated: floor, processes, growth, start")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="parts, comma separated: floor, processes, growth, records, toggles, start, rebuild",
+    )
     parser.add_argument(
         "--operations", default="", help=f"of the part floor, comma separated: {', '.join(WRITES + READS)}"
     )
@@ -108,10 +113,25 @@ def _run(plan: Plan, data: Path, console: Console) -> report.Report:
                 found.errors = bench.errors
         finally:
             generator.stop()
+        if plan.wants("toggles"):
+            costs = asyncio.run(toggles.measure(dsn, data, plan.rounds))
+            name = "check of a feature toggle, of a route that does nothing"
+            found.targets.append(report.Target(name, toggles.LIMIT, costs.ratio, most=True))
     if plan.wants("start"):
         found.start_seconds = [_start(data) for _ in range(plan.rounds)]
         median = sorted(found.start_seconds)[plan.rounds // 2]
         found.targets.append(report.Target("start to first answer, s", 3, median, most=True))
+    if plan.wants("rebuild"):
+        with embedded(data) as dsn:
+            target = Where(dsn, "backstep_app", embedded=True)
+            rebuilt = asyncio.run(rebuild.measure(Settings.read(data=data), target, plan.sizes[1]))
+        console.print("\n".join(rebuilt.lines()))
+        found.targets += [
+            report.Target("rebuild of the index, of a bare INSERT … SELECT", 0.5, rebuilt.ratio),
+            report.Target(
+                "p95 of writers during a rebuild, of that without", 2.0, rebuilt.slowdown, most=True
+            ),
+        ]
     return found
 
 
@@ -121,7 +141,14 @@ def _prepare(plan: Plan, data: Path, dsn: str) -> dict[str, Subject]:
     sizes = {f"tenant{number}": 1_000 for number in range(TENANTS)}
     if plan.wants("growth"):
         sizes |= {f"growth{size}": size for size in plan.sizes}
-    return asyncio.run(Loader(Settings.read(data=data), target).load(sizes))
+    if plan.wants("records"):
+        sizes |= {f"records{size}": 1_000 for size in plan.sizes}
+    settings = Settings.read(data=data)
+    subjects = asyncio.run(Loader(settings, target).load(sizes))
+    if plan.wants("records"):
+        wanted = [(subjects[f"records{size}"], size) for size in plan.sizes]
+        asyncio.run(RecordLoader(settings, target).load(wanted))
+    return subjects
 
 
 def _measure(
@@ -147,6 +174,8 @@ def _measure(
         _processes(plan, bench, tenants, one, two, found)
     if plan.wants("growth"):
         _growth(plan, bench, subjects, one, found)
+    if plan.wants("records"):
+        _records(plan, bench, subjects, one, found)
     found.client_us = max(bench.figures(name).client_us for name in bench.samples)
     found.targets.append(
         report.Target("resident memory of one process, MiB", 150, one.resident_mib(), most=True)
@@ -236,6 +265,31 @@ def _growth(
         )
         for name, limit in limits.items()
     ]
+
+
+def _records(
+    plan: Plan, bench: Bench, subjects: dict[str, Subject], one: Server, found: report.Report
+) -> None:
+    """The first page of records, narrowed and ordered by custom fields, against how many there are."""
+    name = "records by two fields"
+    cases = {
+        size: Case(f"{name} of {size:,}", one, "records", [subjects[f"records{size}"]], seconds=plan.seconds)
+        for size in plan.sizes
+    }
+    bench.rounds(list(cases.values()), plan.rounds)
+    base, largest = cases[plan.sizes[0]].name, plan.sizes[-1]
+    found.growth[name] = {f"{size:,}": bench.figures(case.name) for size, case in cases.items()}
+    found.growth_ratios[name] = {
+        f"{size:,}": 1 / bench.compare(case.name, base).rate for size, case in cases.items()
+    }
+    found.targets.append(
+        report.Target(
+            f"{name} at {largest:,}, of {plan.sizes[0]:,}",
+            3.0,
+            found.growth_ratios[name][f"{largest:,}"],
+            most=True,
+        )
+    )
 
 
 def _start(data: Path) -> float:

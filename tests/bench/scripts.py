@@ -8,6 +8,9 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from msgspec import Struct
 
+RECORD_ENTITY = "bench:item"
+"""The custom entity whose records the bench lists."""
+
 _OPERATION = b"x-om-operation: omop:"
 
 
@@ -148,6 +151,16 @@ class Actions(Script):
         return self.get("/audit_logs/audit-logs/actions?page=1&pageSize=50")
 
 
+class Records(Script):
+    """A page of 50 records of a custom entity: one in a hundred by one field, in the order of another."""
+
+    def next(self) -> bytes:
+        return self.get(
+            f"/entities/records?entityId={RECORD_ENTITY}&page={self.page}&pageSize=50"
+            f"&bucket={self.chance.randrange(100)}&sortField=cf:amount"
+        )
+
+
 class Ping(Script):
     """The cheapest route there is."""
 
@@ -165,6 +178,7 @@ _SCRIPTS: dict[str, Callable[[Subject, int, Random], Script]] = {
     "rows": ListRows,
     "detail": Detail,
     "actions": Actions,
+    "records": Records,
     "ping": Ping,
 }
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from commands import dictionaries as d
 from commands.registry import Command
-from tests.generators import UNKNOWN, World, generates, maybe, one_of_ids, texts
+from tests.generators import UNKNOWN, World, generates, maybe, one_of_ids, some_custom, texts
 
 colors = st.none() | st.sampled_from(("#ff0000", "#00FF00", "#abcdef"))
 icons = st.none() | st.sampled_from(("lucide:star", "🙂"))
@@ -46,6 +46,7 @@ def create_dictionary(world: World) -> SearchStrategy[Command]:
         is_system=st.booleans(),
         is_active=st.booleans() | st.just(True),
         entry_sort_mode=sort_modes,
+        custom_fields=some_custom(),
     )
 
 
@@ -60,6 +61,7 @@ def update_dictionary(world: World) -> SearchStrategy[Command]:
         is_system=maybe(st.booleans()),
         is_active=st.just(UNSET) | st.just(UNSET) | st.just(True) | st.booleans(),
         entry_sort_mode=maybe(sort_modes),
+        custom_fields=some_custom(),
     )
 
 
@@ -78,6 +80,7 @@ def create_entry(world: World) -> SearchStrategy[Command]:
         color=colors,
         icon=icons,
         position=positions,
+        custom_fields=some_custom(),
     )
 
 
@@ -94,6 +97,7 @@ def update_entry(world: World) -> SearchStrategy[Command]:
             icon=maybe(icons),
             position=maybe(positions),
             is_default=maybe(st.booleans()),
+            custom_fields=some_custom(),
         )
     )
 

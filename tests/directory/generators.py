@@ -7,7 +7,7 @@ from hypothesis.strategies import SearchStrategy
 
 from commands.directory.organizations import CreateOrganization, DeleteOrganization, UpdateOrganization
 from commands.registry import Command
-from tests.generators import World, generates, maybe, one_of_ids, texts
+from tests.generators import World, generates, maybe, one_of_ids, some_custom, texts
 
 slugs = st.none() | st.sampled_from(("sales", "Sales", "north-1", "north", "a_b"))
 logos = st.none() | st.sampled_from(("https://example.com/l.png", "/api/attachments/image/file/1/l.png"))
@@ -31,6 +31,7 @@ def create_organization(world: World) -> SearchStrategy[Command]:
         is_active=st.booleans(),
         parent_id=st.none() | _organization(world),
         child_ids=st.just([]) | _some_organizations(world),
+        custom_fields=some_custom(),
     )
 
 
@@ -45,6 +46,7 @@ def update_organization(world: World) -> SearchStrategy[Command]:
         is_active=maybe(st.booleans()),
         parent_id=maybe(st.none() | _organization(world)),
         child_ids=maybe(_some_organizations(world)),
+        custom_fields=some_custom(),
     )
 
 

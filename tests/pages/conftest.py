@@ -110,6 +110,17 @@ class Visit:
         await self.api("POST", "/auth/users", body)
         return email
 
+    async def make_entity(self, *fields: tuple[str, str, dict[str, Any]], **options: Any) -> str:
+        """A new user-defined entity with these fields, `(key, kind, config)`; its id."""
+        id = f"user:{unique('story').replace('-', '_')}"
+        await self.api("POST", "/entities/entities", {"entityId": id, "label": f"Story {id[-8:]}", **options})
+        definitions = [{"key": key, "kind": kind, "configJson": config} for key, kind, config in fields]
+        if definitions:
+            await self.api(
+                "POST", "/entities/definitions.batch", {"entityId": id, "definitions": definitions}
+            )
+        return id
+
     def check(self) -> None:
         """Nothing went wrong, and nobody else was asked for anything."""
         assert self.errors == []

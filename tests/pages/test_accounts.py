@@ -84,6 +84,44 @@ async def test_users_are_searched_and_filtered_and_the_address_keeps_it(visit):
     visit.check()
 
 
+async def test_an_invited_person_chooses_a_password_and_signs_in(visit, other):
+    # Given an administrator who makes a user without a password, by the address that menus name
+    page = await visit.sign_in()
+    await page.goto(f"{visit.url}/backend/users/create")
+    email = f"{unique('guest')}@example.com"
+    dialog = page.get_by_role("dialog", name="New user")
+    await dialog.get_by_label("Email").fill(email)
+    await dialog.get_by_label("employee").check()
+    await expect(dialog.get_by_label("First sign-in")).to_have_value("invite")
+    await expect(dialog.get_by_label("Password")).to_be_hidden()
+    await dialog.get_by_role("button", name="Create user").click()
+    await expect(row(page, email)).to_be_visible()
+    first = await mailed_link(visit.mail, email)
+
+    # When the invitation is sent once more
+    await page.get_by_role("button", name=f"Edit {email}").click()
+    await expect(page.get_by_text("has not chosen a password yet")).to_be_visible()
+    await page.get_by_role("button", name="Send the invitation again").click()
+    await expect(page.locator(".toast").last).to_contain_text(f"Invitation sent to {email}")
+    link = await mailed_link(visit.mail, email, other_than=first)
+
+    # Then its link lets the person choose a password, sign in, and be somebody who has one
+    guest = await other.open(link)
+    for label in ("New password", "New password again"):
+        await guest.get_by_label(label, exact=True).fill(PASSWORD)
+    await guest.get_by_role("button", name="Set password").click()
+    await guest.get_by_role("link", name="Sign in").click()
+    await guest.get_by_label("Email").fill(email)
+    await guest.get_by_label("Password").fill(PASSWORD)
+    await guest.get_by_role("button", name="Sign in", exact=True).click()
+    await guest.wait_for_url("**/activity")
+    await page.reload()
+    await page.get_by_role("button", name=f"Edit {email}").click()
+    await expect(page.get_by_role("dialog").get_by_label("New password")).to_be_visible()
+    await expect(page.get_by_text("has not chosen a password yet")).to_have_count(0)
+    visit.check()
+
+
 async def test_what_a_role_grants_is_refused_then_allowed(visit, other):
     # Given a new role that grants nothing, made by the page
     page = await visit.sign_in()
@@ -281,13 +319,14 @@ async def test_a_forgotten_password_is_set_by_the_mailed_link(visit, other):
     await expect(page.get_by_role("alert")).to_be_visible()
 
 
-async def mailed_link(folder: Path, email: str) -> str:
-    """The path of the link in the newest message to somebody; waits until there is one."""
+async def mailed_link(folder: Path, email: str, other_than: str = "") -> str:
+    """The path of the link in the newest message to somebody; waits until there is one, and another one."""
     for _ in range(100):
         for path in sorted(folder.glob("*.eml"), reverse=True) if folder.is_dir() else []:
             message: Message = message_from_bytes(path.read_bytes(), policy=default)
             text = str(message.get_body(("plain",)).get_content())  # type: ignore[attr-defined]
-            if email in str(message["To"]) and (found := re.search(r"/reset/\w+", text)):
+            found = re.search(r"/reset/\w+", text) if email in str(message["To"]) else None
+            if found and found[0] != other_than:
                 return found[0]
         await asyncio.sleep(0.1)
     raise AssertionError(f"no message to {email}")

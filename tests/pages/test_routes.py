@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Final
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from litestar import Litestar
 from msgspec import Struct
 
 from app.pages.routes import page_handlers
+from domain.pages import PAGES
 
 
 class Demo(Struct):
@@ -31,8 +33,23 @@ SIGNED_IN = {"cookie": "auth_token=anything"}
 
 PATHS = (
     *("activity", "dictionaries", "dictionaries/1", "explorer", "users", "users/1", "roles", "roles/1"),
-    *("organizations", "api-keys", "account"),
+    *("organizations", "api-keys", "account", "data", "data/auth:user", "data/user%3Atodo"),
+    *("entities", "entities/user:todo", "entities/user/user%3Atodo/records"),
+    *("toggles", "system", "history/auth.user/1", "undo-many"),
 )
+
+BUILT: Final = (
+    "auth.",
+    "directory.",
+    "audit_logs.",
+    "api_keys.",
+    "dictionaries.",
+    "entities.",
+    "query_index.",
+    "feature_toggles.",
+    "configs.",
+)
+"""What the features of the parts of the product that exist begin with."""
 
 
 @pytest.mark.parametrize("path", [*(f"/backend/{path}" for path in PATHS), "/reset", "/reset/abcdefghij"])
@@ -47,6 +64,35 @@ async def test_a_page_is_a_shell_that_allows_its_own_files_only(
     assert "unsafe" not in policy
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", page.text)
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page.text)
+
+
+@pytest.mark.parametrize(
+    "href",
+    [page.href for page in PAGES if all(feature.startswith(BUILT) for feature in page.features)]
+    + ["/backend/profile/change-password", "/backend/profile", "/backend/settings"],
+)
+async def test_every_page_that_a_menu_names_is_there(browser: httpx.AsyncClient, href: str) -> None:
+    browser.cookies.set("auth_token", "anything")
+    answer = await browser.get(href, follow_redirects=True)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert len(answer.history) <= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/backend/users/create", "/backend/users#create"),
+        ("/backend/users/1/edit", "/backend/users/1"),
+        ("/backend/entities/user/user%3Atodo", "/backend/entities/user%3Atodo"),
+        ("/backend/config/dictionaries/%3Fa", "/backend/dictionaries/%3Fa"),
+    ],
+)
+async def test_an_address_of_elsewhere_leads_to_the_page(
+    browser: httpx.AsyncClient, path: str, target: str
+) -> None:
+    answer = await browser.get(path, headers=SIGNED_IN)
+    assert (answer.status_code, answer.headers["location"]) == (302, target)
 
 
 async def test_without_a_session_a_page_leads_to_the_sign_in_page_and_back(

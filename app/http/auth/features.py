@@ -14,6 +14,7 @@ from app.http.operation import operation
 from domain.auth import ACL_MANAGE
 from domain.errors import Problem
 from domain.features import catalogue, modules
+from queries.entities import restricted_features
 
 MOST_FEATURES = 50
 
@@ -65,10 +66,12 @@ class Checked(Struct, rename="camel"):
     answers={200: Answer(Features, "Aggregated feature catalog")},
 )
 async def list_features(call: Call[None]) -> Response[Any]:
-    """200 with the catalogue."""
+    """200 with the catalogue, and the features that the tenant's restricted entities bring along at its end."""
+    async with call.app.database.read(call.scope.tenant_id) as connection:
+        own = await restricted_features(connection, call.scope.tenant_id)
     items = [
         FeatureView(one.id, one.title, one.module, list(dict.fromkeys(one.depends_on)) or UNSET)
-        for one in catalogue()
+        for one in (*catalogue(), *own)
     ]
     known = [ModuleView(one.id, one.title) for one in sorted(modules(), key=lambda module: module.id)]
     return call.json(Features(items, known))

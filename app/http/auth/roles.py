@@ -20,11 +20,13 @@ from app.http.auth.shared import (
     scope_of,
 )
 from app.http.call import Call
+from app.http.custom_fields import CUSTOM_FILTER, custom_filters
 from app.http.kit import OPERATION_HEADER, Created, Deletion, Done, Failure, id_to_delete, in_tenant
 from app.http.operation import Parameter, operation
 from app.http.pagination import MAX_PAGE, PAGE, PAGE_SIZE
-from commands.auth.roles import CreateRole, DeleteRole, RoleName, UpdateRole
-from domain.auth import ROLES_LIST, ROLES_MANAGE
+from commands.auth.roles import ROLE_ENTITY, CreateRole, DeleteRole, RoleName, UpdateRole
+from commands.custom_fields import CustomValues
+from domain.auth import ROLE, ROLES_LIST, ROLES_MANAGE
 from domain.errors import Problem
 from queries.auth import roles as queries
 
@@ -67,6 +69,7 @@ class NewRole(Struct, rename="camel"):
 
     name: RoleName
     tenant_id: UUID | UnsetType | None = UNSET
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 class RoleChange(Struct, rename="camel"):
@@ -75,6 +78,7 @@ class RoleChange(Struct, rename="camel"):
     id: UUID
     name: RoleName | UnsetType = UNSET
     tenant_id: UUID | UnsetType | None = UNSET
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 @operation(
@@ -90,15 +94,18 @@ class RoleChange(Struct, rename="camel"):
         PAGE_SIZE,
         Parameter("search", "Part of the name"),
         Parameter("tenantId", "For super admins", {"type": "string", "format": "uuid"}),
+        CUSTOM_FILTER,
     ],
     answers={200: Answer(Roles, "Role collection")},
+    reads=("roles", "role_acls", "user_roles", "tenants", "field_definitions"),
 )
 async def list_roles(call: Call[None]) -> Response[Any]:
     """200 with a page; a query with an invalid value finds nothing."""
     query, scope = read_query(call, RoleQuery), call.scope
     if query is None:
         return call.json(FOUND_NOTHING)
-    wanted = queries.RoleFilter(query.id, call.first("search") or "")
+    custom = await custom_filters(call, ROLE, ROLE_ENTITY)
+    wanted = queries.RoleFilter(query.id, call.first("search") or "", custom)
     limits = {"limit": query.page_size, "offset": (min(query.page, MAX_PAGE) - 1) * query.page_size}
     if scope.is_super_admin:
         async with call.app.database.system() as connection:
@@ -129,7 +136,9 @@ async def create_role(call: Call[NewRole]) -> Response[Any]:
     if isinstance(body.tenant_id, UUID) and body.tenant_id != scope.tenant_id:
         scope = in_tenant(scope, body.tenant_id)
         await require_tenant(call, body.tenant_id)
-    return call.answer(await call.execute(CreateRole(name=body.name), scope), 201)
+    return call.answer(
+        await call.execute(CreateRole(name=body.name, custom_fields=body.custom_fields), scope), 201
+    )
 
 
 @operation(
@@ -156,7 +165,8 @@ async def update_role(call: Call[RoleChange]) -> Response[Any]:
     scope = await scope_of(call, queries.tenant_of_role, call.body.id)
     if call.body.tenant_id not in (UNSET, scope.tenant_id):
         raise Problem.bad_request("A role stays in its tenant", "tenant_fixed")
-    return call.answer(await call.execute(UpdateRole(id=call.body.id, name=call.body.name), scope))
+    command = UpdateRole(id=call.body.id, name=call.body.name, custom_fields=call.body.custom_fields)
+    return call.answer(await call.execute(command, scope))
 
 
 @operation(

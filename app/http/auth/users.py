@@ -19,14 +19,16 @@ from app.http.auth.shared import (
     scope_of,
 )
 from app.http.call import Call
+from app.http.custom_fields import CUSTOM_FILTER, custom_filters
 from app.http.identity import TENANT_COOKIE
 from app.http.kit import OPERATION_HEADER, Deletion, Done, Failure, id_to_delete, in_tenant
 from app.http.operation import Parameter, operation
 from app.http.origins import security_base_url
 from app.http.pagination import MAX_PAGE, PAGE, PAGE_SIZE
 from app.seed import password_policy
-from commands.auth.users import CreateUser, DeleteUser, DisplayName, RoleTokens, UpdateUser
-from domain.auth import USERS_CREATE, USERS_DELETE, USERS_EDIT, USERS_LIST
+from commands.auth.users import USER_ENTITY, CreateUser, DeleteUser, DisplayName, RoleTokens, UpdateUser
+from commands.custom_fields import CustomValues
+from domain.auth import USER, USERS_CREATE, USERS_DELETE, USERS_EDIT, USERS_LIST
 from domain.credentials import uuid_or_none
 from domain.emails import Email
 from domain.errors import Problem, issue
@@ -98,6 +100,7 @@ class NewUser(Struct, rename="camel"):
     send_invite_email: bool = False
     name: DisplayName | None = None
     roles: RoleTokens = []
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 class UserChange(Struct, rename="camel"):
@@ -109,6 +112,7 @@ class UserChange(Struct, rename="camel"):
     password: str | UnsetType = UNSET
     organization_id: UUID | UnsetType = UNSET
     roles: RoleTokens | UnsetType = UNSET
+    custom_fields: CustomValues | UnsetType = UNSET
 
 
 class UserMade(Struct, rename={"warning": "_warning"}, omit_defaults=True):
@@ -138,6 +142,7 @@ class UserMade(Struct, rename={"warning": "_warning"}, omit_defaults=True):
         Parameter(
             "scopeToActiveOrganization", "Only users of the selected organization", {"type": "boolean"}
         ),
+        CUSTOM_FILTER,
     ],
     answers={200: Answer(Users, "User collection")},
 )
@@ -158,6 +163,7 @@ async def list_users(call: Call[None]) -> Response[Any]:
         role_ids=roles or None,
         search=query.search,
         name=query.name,
+        custom=await custom_filters(call, USER, USER_ENTITY),
     )
     limits = {"limit": query.page_size, "offset": (min(query.page, MAX_PAGE) - 1) * query.page_size}
     key = call.app.search_key(scope.tenant_id)
@@ -226,6 +232,7 @@ async def create_user(call: Call[NewUser]) -> Response[Any]:
         name=body.name,
         password_hash=None if body.password is UNSET else await _password_hash(call, body.password),
         roles=body.roles,
+        custom_fields=body.custom_fields,
     )
     outcome = await call.execute(command, scope)
     if base_url is None or outcome.log is None or outcome.replayed:
@@ -270,6 +277,7 @@ async def update_user(call: Call[UserChange]) -> Response[Any]:
         password_hash=UNSET if body.password is UNSET else await _password_hash(call, body.password),
         organization_id=body.organization_id,
         roles=body.roles,
+        custom_fields=body.custom_fields,
     )
     return call.answer(await call.execute(command, scope))
 

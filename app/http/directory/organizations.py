@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.http.answers import Answer
 from app.http.call import Call
+from app.http.custom_fields import CUSTOM_FILTER, custom_filters
 from app.http.decode import convert_query
 from app.http.directory.tag import TAG
 from app.http.kit import (
@@ -26,8 +27,13 @@ from app.http.kit import (
 )
 from app.http.operation import Parameter, operation
 from app.http.pagination import MAX_PAGE, collection, envelope, ids_of
-from commands.directory.organizations import CreateOrganization, DeleteOrganization, UpdateOrganization
-from domain.directory import ORGANIZATIONS_MANAGE, ORGANIZATIONS_VIEW
+from commands.directory.organizations import (
+    ENTITY,
+    CreateOrganization,
+    DeleteOrganization,
+    UpdateOrganization,
+)
+from domain.directory import ORGANIZATION, ORGANIZATIONS_MANAGE, ORGANIZATIONS_VIEW
 from domain.errors import Problem
 from domain.scope import Scope
 from queries import directory as queries
@@ -145,6 +151,7 @@ class NoOrganizations(Struct):
             "`all` unless given (`options`, `manage`)",
             {"type": "string", "enum": ["all", "active", "inactive"]},
         ),
+        CUSTOM_FILTER,
     ],
     answers={
         200: Answer(
@@ -171,6 +178,7 @@ class NoOrganizations(Struct):
         400: Answer(NoOrganizations, "Invalid query or tenant scope"),
         500: BROKEN,
     },
+    reads=("organizations", "tenants", "field_definitions"),
 )
 async def list_organizations(call: Call[None]) -> Response[Any]:
     """200 with the organizations of a tenant, or of all."""
@@ -183,7 +191,8 @@ async def list_organizations(call: Call[None]) -> Response[Any]:
         await note_reading(call, KIND, [node.id for depth, node in nodes if depth == 0], _NODE)
         return call.json(collection(_nested(nodes)))
     ids = ids_of(call.query)
-    wanted = OrganizationFilter(None if ids is None else tuple(ids), query.status, query.search)
+    custom = await custom_filters(call, ORGANIZATION, ENTITY) if query.view == "manage" else ()
+    wanted = OrganizationFilter(None if ids is None else tuple(ids), query.status, query.search, custom)
     item = str(ids[0]) if ids is not None and len(ids) == 1 else None
     if query.view == "options":
         async with call.app.database.read(tenant_id) as connection:

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import msgspec
 from litestar import Response
 from msgspec import Meta, Struct
 
 from app.http.answers import Answer
 from app.http.call import Call
+from app.http.custom_fields import CUSTOM_FILTER, checked_here, custom_filters
 from app.http.decode import convert_query
 from app.http.directory.tag import TAG
 from app.http.kit import (
@@ -26,8 +28,8 @@ from app.http.kit import (
 )
 from app.http.operation import Parameter, operation
 from app.http.pagination import MAX_PAGE, envelope
-from commands.directory.tenants import CreateTenant, DeleteTenant, UpdateTenant
-from domain.directory import TENANTS_MANAGE, TENANTS_VIEW
+from commands.directory.tenants import ENTITY, CreateTenant, DeleteTenant, UpdateTenant
+from domain.directory import TENANT, TENANTS_MANAGE, TENANTS_VIEW
 from domain.errors import Problem
 from domain.ids import random_id
 from queries import directory as queries
@@ -98,6 +100,7 @@ class BadQuery(Struct):
         ),
         Parameter("sortDir", "`asc` unless given", {"type": "string", "enum": ["asc", "desc"]}),
         Parameter("isActive", "Only active or inactive ones", {"type": "string", "enum": ["true", "false"]}),
+        CUSTOM_FILTER,
     ],
     answers={
         200: Answer(Tenants, "Paged list of tenants."),
@@ -109,12 +112,14 @@ async def list_tenants(call: Call[None]) -> Response[Any]:
     """200 with a page of tenants."""
     _require_super_admin(call, TENANTS_VIEW)
     query = _query(call)
+    custom = await custom_filters(call, TENANT, ENTITY)
     async with call.app.database.system() as connection:
         page = await queries.tenants(
             connection,
             id=query.id,
             search=call.first("search") or "",
             active=None if query.is_active is None else query.is_active == "true",
+            custom=custom,
             sort=query.sort_field or "name",
             descending=query.sort_field is not None and query.sort_dir == "desc",
             limit=query.page_size,
@@ -152,8 +157,9 @@ def _query(call: Call[None]) -> TenantQuery:
 async def create_tenant(call: Call[CreateTenant]) -> Response[Any]:
     """201 with the id."""
     _require_super_admin(call, TENANTS_MANAGE)
-    scope = in_tenant(call.scope, _new_id(call))
-    return call.answer(await call.execute(call.body, scope), 201)
+    custom = await checked_here(call, ENTITY, call.body.custom_fields, complete=True)
+    command = msgspec.structs.replace(call.body, custom_fields=custom)
+    return call.answer(await call.execute(command, in_tenant(call.scope, _new_id(call))), 201)
 
 
 @operation(
@@ -176,7 +182,11 @@ async def create_tenant(call: Call[CreateTenant]) -> Response[Any]:
 async def update_tenant(call: Call[UpdateTenant]) -> Response[Any]:
     """200 `{"ok": true}`."""
     _require_super_admin(call, TENANTS_MANAGE)
-    return call.answer(await call.execute(call.body, in_tenant(call.scope, call.body.id)))
+    scope, command = in_tenant(call.scope, call.body.id), call.body
+    if scope is not call.scope:
+        custom = await checked_here(call, ENTITY, command.custom_fields, complete=False)
+        command = msgspec.structs.replace(command, custom_fields=custom)
+    return call.answer(await call.execute(command, scope))
 
 
 @operation(

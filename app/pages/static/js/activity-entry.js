@@ -4,6 +4,7 @@ import { fill, h, icon } from "./dom.js";
 import { ago, clock, initials, moment, plural, short, words } from "./format.js";
 import { redo, undo } from "./history.js";
 import { dictionaryName, knowledge, nameIn, nameOf } from "./names.js";
+import { historyAddress } from "./record-places.js";
 
 const SHOWN = 4; // rows of a difference before it is opened
 const GLYPHS = { create: "plus", edit: "pencil", delete: "trash", assign: "link", system: "gear", undo: "undo", redo: "redo", order: "sort", star: "star" };
@@ -25,20 +26,23 @@ const historyOf = (entry) => entry.context?.historyAction ?? null;
 const titleOf = (entry) => entry.actionLabel ?? words(entry.commandId);
 
 /** What the entry looked like when it was drawn; an entry of the same signature needs no drawing. */
-export function signature(entry) {
-  return [entry.executionState, entry.undoToken, entry.actorUserName, opened.has(entry.id), subjectName(entry), contextName(entry), record(entry).id ? 0 : knowledge()].join("|");
+function signature(entry, within) {
+  return [within?.mark(entry) ?? "", entry.executionState, entry.undoToken, entry.actorUserName, opened.has(entry.id), subjectName(entry), contextName(entry), record(entry).id ? 0 : knowledge()].join("|");
 }
 
-/** Build an entry. */
-export function buildEntry(entry) {
+/**
+ * Build an entry. The history of one record says what is else there by `within`: `id`, the record's own, which its
+ * entries do not name, `tools(entry)`, further buttons, and `mark(entry)`, a text that changes when those do.
+ */
+export function buildEntry(entry, within = null) {
   const element = h("article.entry", { tabIndex: -1 });
-  drawEntry(element, entry);
+  drawEntry(element, entry, within);
   return element;
 }
 
 /** Draw an entry again when it changed; keeps it open or closed. */
-export function drawEntry(element, entry) {
-  const mark = signature(entry);
+export function drawEntry(element, entry, within = null) {
+  const mark = signature(entry, within);
   if (element.dataset.mark === mark) return;
   const history = historyOf(entry);
   const type = typeOf(entry);
@@ -51,11 +55,11 @@ export function drawEntry(element, entry) {
   fill(element,
     h("span.entry-glyph", { "aria-hidden": "true" }, icon(glyph(entry, history, type))),
     h("div.entry-main", {},
-      h("h3.entry-title", {}, badge(history), h("span", {}, titleOf(entry)), subject(entry), state(entry)),
+      h("h3.entry-title", {}, badge(history), h("span", {}, titleOf(entry)), subject(entry, within), state(entry)),
       meta(entry),
       body(entry, shown, isOpen),
       isOpen && details(entry)),
-    tools(element, entry, isOpen));
+    tools(element, entry, isOpen, within));
 }
 
 function glyph(entry, history, type) {
@@ -85,16 +89,23 @@ function contextName(entry) {
   return id && dictionaryId && dictionaryId !== id ? (dictionaryName(dictionaryId) ?? "") : "";
 }
 
-function subject(entry) {
+function subject(entry, within) {
+  if (within && (entry.touched || entry.resourceId === within.id)) return null;
   const name = subjectName(entry);
   const inside = contextName(entry);
   const dictionary = record(entry).dictionaryId ?? (entry.resourceKind === "dictionaries.dictionary" ? entry.resourceId : null);
   const text = name || (entry.resourceId ? short(entry.resourceId) : "");
   if (!text) return null;
-  const link = dictionary
-    ? h("a.entry-subject", { href: `/backend/dictionaries/${dictionary}${dictionary === entry.resourceId ? "" : `#entry-${entry.resourceId}`}` }, text)
-    : h("span.entry-subject", {}, text);
-  return [link, inside && h("span.entry-inside", {}, `in ${inside}`)];
+  const href = dictionary ? `/backend/dictionaries/${dictionary}${dictionary === entry.resourceId ? "" : `#entry-${entry.resourceId}`}` : dataPage(entry);
+  const past = historyAddress(entry.resourceKind, entry.resourceId);
+  const link = (href ?? past) ? h("a.entry-subject", { href: href ?? past }, text) : h("span.entry-subject", {}, text);
+  return [link, inside && h("span.entry-inside", {}, `in ${inside}`), past && h("a.entry-history", { href: past, title: `History of ${text}`, "aria-label": `History of ${text}` }, icon("clock"))];
+}
+
+/** Where the records of a user-defined entity, or its design, are; null for anything else. */
+function dataPage({ resourceKind, parentResourceKind, parentResourceId }) {
+  if (parentResourceKind !== "entities.entity" || !parentResourceId) return null;
+  return `/backend/${resourceKind === "entities.record" ? "data" : "entities"}/${encodeURIComponent(parentResourceId)}`;
 }
 
 function meta(entry) {
@@ -121,7 +132,7 @@ function body(entry, shown, isOpen) {
 function details(entry) {
   const facts = [
     ["Command", entry.commandId],
-    ["Record", [entry.resourceKind, entry.resourceId].filter(Boolean).join(" ")],
+    ["Record", recordLink(entry)],
     ["Part of", [entry.parentResourceKind, entry.parentResourceId].filter(Boolean).join(" ")],
     ["Organization", entry.organizationName],
     ["Log id", entry.id],
@@ -133,7 +144,13 @@ function details(entry) {
   return h("dl.facts", {}, facts.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 
-function tools(element, entry, isOpen) {
+function recordLink({ resourceKind, resourceId }) {
+  const href = historyAddress(resourceKind, resourceId);
+  const text = [resourceKind, resourceId].filter(Boolean).join(" ");
+  return href ? h("a", { href }, text) : text;
+}
+
+function tools(element, entry, isOpen, within) {
   const label = [titleOf(entry), subjectName(entry)].filter(Boolean).join(" ");
   const act = async ({ currentTarget }, run) => {
     currentTarget.disabled = true;
@@ -143,10 +160,11 @@ function tools(element, entry, isOpen) {
   };
   const toggle = () => {
     if (!opened.delete(entry.id)) opened.add(entry.id);
-    drawEntry(element, entry);
+    drawEntry(element, entry, within);
     element.querySelector(".entry-toggle").focus();
   };
   return h("div.entry-tools", {},
+    within?.tools(entry, label),
     entry.undoToken && h("button.button.entry-undo", { type: "button", "aria-label": `Undo: ${label}`, on: { click: (event) => act(event, () => undo(entry.undoToken, label)) } }, icon("undo"), "Undo"),
     entry.executionState === "undone" && h("button.button.entry-redo", { type: "button", "aria-label": `Redo: ${label}`, on: { click: (event) => act(event, () => redo(entry.id, label)) } }, icon("redo"), "Redo"),
     h("button.button.button-icon.button-quiet.entry-toggle", { type: "button", "aria-expanded": String(isOpen), "aria-label": `Details: ${label}`, on: { click: toggle } }, icon("down")));

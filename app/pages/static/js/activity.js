@@ -7,7 +7,9 @@ import { count, day, plural } from "./format.js";
 import { onChange } from "./history.js";
 import { onEvent } from "./live.js";
 import { learn, lookUp } from "./names.js";
+import { permissions } from "./permissions.js";
 import { drawPaging, emptyState, start } from "./shell.js";
+import { undoManyAddress } from "./undo-many-filter.js";
 
 const ACTIONS = "/audit_logs/audit-logs/actions";
 const PAGE_SIZE = 25;
@@ -24,6 +26,7 @@ async function load({ fresh = false } = {}) {
   try {
     const query = await toQuery(filters);
     byId("export").href = address(`${ACTIONS}/export`, query);
+    byId("undo-many").href = undoManyAddress(filters, query);
     const answer = await call("GET", ACTIONS, { query: { ...query, page: filters.page, pageSize: PAGE_SIZE } });
     if (mine !== turn) return;
     note(byId("problem"), "");
@@ -100,6 +103,7 @@ function skeleton() {
 }
 
 start();
+permissions().then((can) => (byId("undo-many").hidden = !can.has("audit_logs.undo_self")));
 skeleton();
 showInForm(filters);
 watchFilters((changed) => {

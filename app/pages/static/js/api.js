@@ -14,10 +14,11 @@ export class ApiError extends Error {
     this.code = typeof body?.code === "string" ? body.code : null;
   }
 
-  /** Messages by field, for answers that list issues. */
+  /** Messages by field, in whichever of its forms the answer names them. */
   get fields() {
     const issues = this.body?.details ?? this.body?.issues ?? [];
-    const single = Object.entries(this.body?.fieldErrors ?? {}).map(([name, text]) => [name, String([text].flat()[0] ?? "")]);
+    const named = [this.body?.fields, this.body?.fieldErrors, Array.isArray(issues) ? null : issues.fieldErrors];
+    const single = named.flatMap((texts) => Object.entries(texts ?? {})).map(([name, text]) => [name, String([text].flat()[0] ?? "")]);
     const listed = Array.isArray(issues) ? issues.map((issue) => [String((issue.path ?? []).join(".")), String(issue.message ?? "")]) : [];
     return Object.fromEntries([...single, ...listed]);
   }

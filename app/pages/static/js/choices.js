@@ -17,6 +17,12 @@ function flat(nodes) {
   return nodes.flatMap(({ id, name, depth, selectable, children }) => [[id, `${"\u2003".repeat(depth)}${name}`, !selectable], ...flat(children)]);
 }
 
+/** The tenants that a super admin may look at, as options `[id, name]`; none for anybody else, or where there is one. */
+export async function tenantChoices() {
+  const { tenants, isSuperAdmin } = await call("GET", "/directory/organization-switcher");
+  return isSuperAdmin && tenants.length > 1 ? tenants.map(({ id, name }) => [id, name]) : [];
+}
+
 /** Roles as options `[id, name]`; null where the user may not see them. */
 export async function roleChoices(tenantId = null) {
   if (!(await permissions()).has("auth.roles.list")) return null;

@@ -42,9 +42,9 @@ export function choose(title, text, choices) {
 
 /**
  * A form. `fields` are those of `buildFields`, `above` nodes before them. `submit(values)` does the work; what it
- * refuses is shown beside the fields. Answers the dialog.
+ * refuses is shown beside the fields. `opened(built)` is told of the fields. Answers the dialog.
  */
-export function form(title, { fields, action, submit, above = null }) {
+export function form(title, { fields, action, submit, above = null, opened = () => {} }) {
   const problem = h("p.notice.notice-bad", { role: "alert", hidden: true });
   const built = buildFields(fields);
   const button = h("button.button.button-main", { type: "submit" }, action);
@@ -53,6 +53,7 @@ export function form(title, { fields, action, submit, above = null }) {
     h("footer.dialog-foot", {}, h("button.button", { type: "button", on: { click: () => dialog.close() } }, "Cancel"), button));
   const dialog = show(title, body);
   built.focus();
+  opened(built);
   return dialog;
 
   async function send(event) {

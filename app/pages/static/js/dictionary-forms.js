@@ -1,9 +1,12 @@
 /** Creating, editing and deleting a dictionary. */
 import { ApiError, call } from "./api.js";
 import { change } from "./change.js";
+import { customFields } from "./custom-fields.js";
 import { form } from "./dialogs.js";
+import { attempt } from "./parts.js";
 import { toast } from "./toast.js";
 
+const ENTITY = "dictionaries:dictionary";
 const PROTECTED = new Set(["currency", "currencies"]);
 const KEY_RULE = "Small letters, digits, - and _; the first is a letter or a digit.";
 const SORT_MODES = [
@@ -22,28 +25,36 @@ const fields = (dictionary, keyChanges) => [
 ];
 
 /** Ask for a new dictionary, create it and go there. */
-export function createDictionary() {
-  form("New dictionary", {
-    fields: fields({}, true),
-    action: "Create dictionary",
-    submit: async (values) => {
-      const { id } = await call("POST", "/dictionaries", { body: values });
-      location.assign(`/backend/dictionaries/${id}`);
-    },
+export async function createDictionary() {
+  await attempt(async () => {
+    const custom = await customFields(ENTITY);
+    form("New dictionary", {
+      fields: [...fields({}, true), ...custom.rows],
+      action: "Create dictionary",
+      submit: async (values) => {
+        const { id } = await call("POST", "/dictionaries", { body: { ...custom.own(values), ...custom.sent(values) } });
+        location.assign(`/backend/dictionaries/${id}`);
+      },
+    });
   });
 }
 
 /** Ask for changes of a dictionary and save those that were made. */
-export function editDictionary(dictionary) {
+export async function editDictionary(dictionary) {
   const keyChanges = !isProtected(dictionary) && !dictionary.isSystem;
-  form("Edit dictionary", {
-    fields: fields(dictionary, keyChanges),
-    action: "Save",
-    submit: async (values) => {
-      const changed = Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== (dictionary[name] ?? "")));
-      if (!Object.keys(changed).length) return;
-      await change("PATCH", `/dictionaries/${dictionary.id}`, { updatedAt: dictionary.updatedAt, body: changed, what: `“${dictionary.name}”` });
-    },
+  await attempt(async () => {
+    const custom = await customFields(ENTITY, dictionary);
+    form("Edit dictionary", {
+      fields: [...fields(dictionary, keyChanges), ...custom.rows],
+      action: "Save",
+      opened: custom.opened,
+      submit: async (values) => {
+        const changed = Object.fromEntries(Object.entries(custom.own(values)).filter(([name, value]) => value !== (dictionary[name] ?? "")));
+        const body = { ...changed, ...custom.sent(values) };
+        if (!Object.keys(body).length) return;
+        await change("PATCH", `/dictionaries/${dictionary.id}`, { updatedAt: dictionary.updatedAt, body, what: `“${dictionary.name}”` });
+      },
+    });
   });
 }
 

@@ -9,6 +9,7 @@ import { plural } from "./format.js";
 import { onChange } from "./history.js";
 import { describe, shortcut } from "./keys.js";
 import { onEvent } from "./live.js";
+import { historyAddress } from "./record-places.js";
 import { areDistinct, movable, positionsFor } from "./reorder.js";
 import { drawPaging, emptyState, start } from "./shell.js";
 import { may, session } from "./session.js";
@@ -99,7 +100,7 @@ function head() {
   note(byId("readonly"), dictionary.isInherited ? "This dictionary belongs to a parent organization. You can use it here; it is changed there." : "");
   byId("add").hidden = byId("edit").hidden = isReadOnly();
   byId("delete").hidden = isReadOnly() || isProtected(dictionary);
-  byId("history").href = `/backend/activity?kind=dictionaries.dictionary&id=${id}`;
+  byId("history").href = historyAddress("dictionaries.dictionary", id);
 }
 
 /** Do one change; while it is under way, what others change is not shown yet. */

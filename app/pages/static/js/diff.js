@@ -12,6 +12,9 @@ const COLOR = /^#[0-9a-f]{6}$/i;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/;
 
+/** Whether a field of a record is of interest to few: ids, stamps, what follows from others. */
+export const isQuiet = (field) => QUIET.has(field);
+
 /**
  * The difference of an entry: `{mode, rows}` with mode "create", "delete" or "change" and rows
  * `{label, from?, to?, quiet}`; a side that does not exist is undefined. Quiet rows are of interest to few.
@@ -45,6 +48,11 @@ function changeRows(path, change) {
   const from = change?.from ?? change?.old;
   const to = change?.to ?? change?.new;
   if (isRecordList(from) && isRecordList(to)) return recordRows(path, from, to);
+  const [one, none] = isRecordList(to) ? [to, from] : [from, to];
+  if (isRecordList(one) && Array.isArray(none) && one.some((record) => recordName(record) === null)) {
+    const rows = recordRows(path, from, to).filter(({ telling }) => telling);
+    if (rows.length) return rows;
+  }
   return [{ label: words(path), from: from ?? null, to: to ?? null, quiet: QUIET.has(path) }];
 }
 
@@ -57,11 +65,11 @@ function recordRows(path, before, after) {
   const rows = [];
   for (const id of new Set([...now.keys(), ...old.keys()])) {
     const [was, is] = [old.get(id) ?? {}, now.get(id) ?? {}];
-    const title = nameOf(id) ?? is.label ?? is.name ?? was.label ?? short(id);
+    const title = nameOf(id) ?? is.label ?? is.name ?? was.label ?? (before.length <= 1 && after.length <= 1 ? words(path) : short(id));
     for (const field of new Set([...Object.keys(was), ...Object.keys(is)])) {
       if (field === "id" || NEVER.has(field) || JSON.stringify(was[field]) === JSON.stringify(is[field])) continue;
       const label = path === "positions" ? title : `${title} · ${words(field)}`;
-      rows.push({ label, from: was[field] ?? null, to: is[field] ?? null, quiet: QUIET.has(field), rank: is.position ?? 0, plain: true });
+      rows.push({ label, from: was[field] ?? null, to: is[field] ?? null, quiet: QUIET.has(field), rank: is.position ?? 0, plain: true, telling: isTelling(was[field] ?? is[field], field) });
     }
   }
   return rows.sort((a, b) => a.rank - b.rank);
@@ -78,11 +86,30 @@ function drawSide(row, mode) {
 }
 
 function drawChange({ from, to }) {
+  if (isPlainList(from) && isPlainList(to)) {
+    const parts = listParts(from, to);
+    if (parts) return parts;
+  }
   const [fromParts, toParts] = typeof from === "string" && typeof to === "string" ? apart(from, to) : [null, null];
   return [
     h("del.side", { "aria-label": "from" }, fromParts ?? drawValue(from)),
     h("span.diff-arrow", {}, icon("arrow"), h("span.visually-hidden", {}, " became ")),
     h("ins.side", { "aria-label": "to" }, toParts ?? drawValue(to)),
+  ];
+}
+
+const isPlainList = (value) => Array.isArray(value) && value.length > 0 && value.every((item) => item === null || typeof item !== "object");
+
+/** Of two lists that share much: what left, what came, and how many stayed; null where only their order differs. */
+function listParts(from, to) {
+  const gone = from.filter((item) => !to.includes(item));
+  const come = to.filter((item) => !from.includes(item));
+  const stayed = to.length - come.length;
+  if (stayed < 3 || gone.length + come.length === 0) return null;
+  return [
+    gone.map((item) => h("del.side", { "aria-label": "removed" }, drawValue(item))),
+    come.map((item) => h("ins.side", { "aria-label": "added" }, drawValue(item))),
+    h("span.value-none", {}, `and ${stayed} as before`),
   ];
 }
 
@@ -98,14 +125,18 @@ function apart(from, to) {
   return [marked(from), marked(to)];
 }
 
-const NAMES = ["label", "name", "title", "key", "value", "email"];
+const NAMES = ["label", "name", "title", "key", "value", "email", "role"];
 const SHOWN = 8; // records of a list that are named
+
+/** Whether a value says something of a record of which nothing else is known. */
+const isTelling = (value, field) => !QUIET.has(field) && !/Id$/.test(field) && (Array.isArray(value) ? value.length > 0 : Boolean(value));
+
+const recordName = (record) => NAMES.map((key) => record[key]).find((text) => typeof text === "string" && text !== "") ?? nameOf(record.id);
 
 /** Records as their names, the whole of each on its tooltip; of many, the first and how many more there are. */
 function drawRecords(records) {
   const named = records.slice(0, SHOWN).map((record) => {
-    const name = NAMES.map((key) => record[key]).find((text) => typeof text === "string" && text !== "");
-    return h("span.value-record", { title: JSON.stringify(record, null, 1) }, name ?? nameOf(record.id) ?? short(record.id));
+    return h("span.value-record", { title: JSON.stringify(record, null, 1) }, recordName(record) ?? short(record.id));
   });
   const more = records.length - named.length;
   return [...named.map((one, index) => [index ? ", " : "", one]), more > 0 ? ` and ${more} more` : ""];

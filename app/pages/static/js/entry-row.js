@@ -2,6 +2,8 @@
 import { pickColor } from "./color.js";
 import { h, icon } from "./dom.js";
 import { ago, moment } from "./format.js";
+import { linkTool } from "./parts.js";
+import { historyAddress } from "./record-places.js";
 
 const LIMITS = { label: 150, value: 150, icon: 64 };
 const TITLES = { label: "Label", value: "Value", icon: "Icon" };
@@ -25,7 +27,7 @@ export function buildRow(entry, actions) {
     ...["label", "value", "icon"].map((field) => h(`td.c-${field}`, {}, cell(row, field, actions))),
     h("td.c-updated", {}, h("time", { data: { ago: "" } })),
     h("td.c-default", {}, h("button.star", { type: "button", on: { click: () => actions.makeDefault(row.entry) } }, icon("star"))),
-    h("td.c-tools", {}, h("button.button.button-icon.button-quiet", { type: "button", title: "Delete", on: { click: () => actions.remove(row.entry) } }, icon("trash"))));
+    h("td.c-tools", {}, linkTool("clock", "History", historyAddress("dictionaries.entry", entry.id)), h("button.button.button-icon.button-quiet", { type: "button", title: "Delete", on: { click: () => actions.remove(row.entry) } }, icon("trash"))));
   refreshRow(row, entry, actions);
   return row;
 }
@@ -44,6 +46,7 @@ export function refreshRow(row, entry, actions) {
   star.setAttribute("aria-label", entry.isDefault ? `${entry.label} is the default` : `Make ${entry.label} the default`);
   star.setAttribute("aria-pressed", String(entry.isDefault));
   star.title = entry.isDefault ? "The default" : "Make this the default";
+  row.querySelector(".c-tools a").setAttribute("aria-label", `History of ${entry.label}`);
   trash.setAttribute("aria-label", `Delete ${entry.label}`);
   for (const field of ["label", "value", "icon"]) {
     const button = row.querySelector(`.cell[data-field=${field}]`);

@@ -8,6 +8,9 @@ let forms = 0;
  * placeholder?, autocomplete?, options?, when?}`. `type` is that of an input, "textarea", "select", "checkbox" or
  * "choices" (several of the `options`, read as a list). An option is `[value, label, hint?]`. `when(values)` says
  * whether the field is there at all, given what the others hold; what is not there is neither checked nor read.
+ * A field may bring its own `control(id, described)`, which answers `{element, target, read, fault?}`: what is shown,
+ * what gets the focus, its value, and what is wrong with it ("" when nothing is). `heading` is a line above the
+ * fields that follow: its text, with an optional `hint`.
  *
  * The result has the `rows` to show, `values()`, `check()` (whether all is well; else the first fault gets the
  * focus), `fault(name, message)`, `refused(error)` to show what an `ApiError` says of fields, and `focus()`.
@@ -15,7 +18,7 @@ let forms = 0;
 export function buildFields(fields) {
   const prefix = `f${(forms += 1)}`;
   const parts = fields.map((field) => part(field, `${prefix}-${field.name}`));
-  const values = () => Object.fromEntries(parts.filter(({ row }) => !row.hidden).map(({ field, read }) => [field.name, read()]));
+  const values = () => Object.fromEntries(parts.filter(({ row, read }) => read && !row.hidden).map(({ field, read }) => [field.name, read()]));
   const find = (name) => parts.find(({ field }) => field.name === name);
 
   function settle() {
@@ -24,7 +27,7 @@ export function buildFields(fields) {
 
   function fault(name, message) {
     const found = find(name);
-    if (!found) return false;
+    if (!found?.target) return false;
     found.error.textContent = message;
     found.target.setAttribute("aria-invalid", String(Boolean(message)));
     return true;
@@ -32,8 +35,9 @@ export function buildFields(fields) {
 
   function check() {
     let first = null;
-    for (const { field, row, target } of parts) {
-      const message = row.hidden ? "" : faultOf(field, target);
+    for (const { field, row, target, wrong } of parts) {
+      if (!target) continue;
+      const message = row.hidden ? "" : wrong ? wrong() : faultOf(field, target);
       fault(field.name, message);
       if (message) first ??= target;
     }
@@ -53,7 +57,7 @@ export function buildFields(fields) {
 
   settle();
   for (const { row } of parts) for (const type of ["input", "change"]) row.addEventListener(type, settle);
-  return { rows: parts.map(({ row }) => row), values, check, fault, refused, focus: () => parts[0]?.target.focus() };
+  return { rows: parts.map(({ row }) => row), values, check, fault, refused, focus: () => parts.find(({ row, target }) => target && !row.hidden)?.target.focus() };
 }
 
 function faultOf({ invalid }, element) {
@@ -64,10 +68,19 @@ function faultOf({ invalid }, element) {
 const SHARED = ["required", "minLength", "maxLength", "pattern", "placeholder", "readOnly", "disabled", "min", "max"];
 
 function part(field, id) {
+  if (field.heading) return { field, row: h("div.field-heading", {}, h("h3", {}, field.heading), field.hint && h("p.field-hint", {}, field.hint)) };
   const error = h("span.field-error", { id: `${id}-fault` });
   if (field.type === "choices") return choices(field, id, error);
+  if (field.control) return own(field, id, error);
   const target = control(field, id);
   return { field, target, error, row: row(field, target, error), read: reader(field, target) };
+}
+
+function own(field, id, error) {
+  const hint = field.hint && h("span.field-hint", { id: `${id}-hint` }, field.hint);
+  const { element, target, read, fault = null } = field.control(id, hint ? `${id}-hint ${id}-fault` : `${id}-fault`);
+  const label = target.matches("input, textarea, select") ? h("label.field-label", { htmlFor: target.id }, field.label) : h("span.field-label", { id: `${id}-label` }, field.label);
+  return { field, target, error, read, wrong: fault, row: h("div.field", {}, label, element, hint, error) };
 }
 
 function control({ type = "text", name, value, options, autocomplete = "off", hint, ...rest }, id) {

@@ -24,7 +24,7 @@ export function help() {
     h("div", {}, h("dt", {}, keys.split(" ").map((key) => h("kbd", {}, shown(key)))), h("dd", {}, text)))));
 }
 
-const NAMES = { shift: "Shift", alt: "Alt", up: "↑", down: "↓", left: "←", right: "→", enter: "Enter", esc: "Esc" };
+const NAMES = { shift: "Shift", alt: "Alt", up: "↑", down: "↓", left: "←", right: "→", arrowleft: "←", arrowright: "→", home: "Home", end: "End", enter: "Enter", esc: "Esc" };
 const shown = (key) => key.split("+").map((part) => NAMES[part] ?? part.toUpperCase()).join(" + ");
 
 function isTyping(target) {

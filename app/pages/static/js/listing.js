@@ -10,7 +10,8 @@ import { drawPaging } from "./shell.js";
  * Start a list on a page with the elements #table, #rows, #empty, #total, #problem, #paging and #search.
  * `fetch` is `{path, pageSize, query?(filters)}`; `filters` names further form elements by their ids, which are also
  * their names in the address; `cells(item)` are the contents of a row; `empty(isFiltered)` is what a list without
- * items says; `noun` its two forms; `kinds` what makes it old when it changes.
+ * items says; `noun` its two forms; `kinds` what makes it old when it changes. `loaded(answer)` is told of what came,
+ * and may answer (or promise) a list of items to show in its place.
  * Answers `reload()`, and `rows()`, the items that are shown.
  */
 export function listing({ fetch, filters = [], cells, empty, noun, kinds, loaded = () => {} }) {
@@ -31,9 +32,10 @@ export function listing({ fetch, filters = [], cells, empty, noun, kinds, loaded
       const answer = await call("GET", fetch.path, { query });
       if (mine !== turn) return;
       if (!answer.items.length && page > 1) return go(Math.max(1, Math.min(page - 1, answer.totalPages)));
-      items = answer.items;
+      const shown = await loaded(answer);
+      if (mine !== turn) return;
+      items = Array.isArray(shown) ? shown : answer.items;
       note(byId("problem"), "");
-      loaded(answer);
       draw(answer);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

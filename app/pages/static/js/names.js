@@ -1,7 +1,7 @@
 /** Names of the records that the history mentions by id only, as far as this page has seen or can look them up. */
 import { call } from "./api.js";
 
-const NAME_FIELDS = ["label", "displayName", "name", "title", "subject", "value", "email", "key"];
+const NAME_FIELDS = ["label", "displayName", "name", "title", "subject", "value", "email", "key", "cf_name", "cf_title", "cf_label"];
 const MOST = 200; // ids of one look-up
 const names = new Map();
 const asked = new Set();

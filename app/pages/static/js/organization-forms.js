@@ -1,12 +1,14 @@
 /** Creating, editing, moving and deleting organizations. */
 import { call } from "./api.js";
 import { change } from "./change.js";
+import { customFields } from "./custom-fields.js";
 import { choose, form } from "./dialogs.js";
 import { plural } from "./format.js";
 import { pathOf, placesFor } from "./organization-tree.js";
 import { attempt } from "./parts.js";
 
 const PATH = "/directory/organizations";
+const ENTITY = "directory:organization";
 const TOP = ["", "None: top level"];
 const SLUG_RULE = "Letters, digits, - and _.";
 
@@ -22,30 +24,37 @@ function fields(row) {
 const active = (value) => ({ name: "isActive", label: "Active", type: "checkbox", value });
 
 /** Ask for a new organization below a node, or at the top level. `made(id, parentId)` is told of it. */
-export function createOrganization(tree, parent, { tenantId, made }) {
-  form("New organization", {
-    fields: [...fields({}), parentField(tree, null, parent?.row.id), active(true)],
-    action: "Create organization",
-    submit: async ({ name, slug, parentId, isActive }) => {
-      const body = { name, slug: slug || null, parentId: parentId || null, isActive };
-      if (tenantId) body.tenantId = tenantId;
-      const { id } = await call("POST", PATH, { body });
-      made(id, body.parentId);
-    },
+export async function createOrganization(tree, parent, { tenantId, made }) {
+  await attempt(async () => {
+    const custom = await customFields(ENTITY);
+    form("New organization", {
+      fields: [...fields({}), parentField(tree, null, parent?.row.id), active(true), ...custom.rows],
+      action: "Create organization",
+      submit: async ({ name, slug, parentId, isActive, ...rest }) => {
+        const body = { name, slug: slug || null, parentId: parentId || null, isActive, ...custom.sent(rest) };
+        if (tenantId) body.tenantId = tenantId;
+        const { id } = await call("POST", PATH, { body });
+        made(id, body.parentId);
+      },
+    });
   });
 }
 
 /** Ask for changes of an organization and save those that were made. */
-export function editOrganization(tree, { row }, { done }) {
+export async function editOrganization(tree, { row }, { done }) {
   const node = tree.nodes.get(row.id);
-  form("Edit organization", {
-    fields: [...fields(row), parentField(tree, node, row.parentId), active(row.isActive)],
-    action: "Save",
-    submit: async (values) => {
-      const wanted = { ...values, slug: values.slug || null, parentId: values.parentId || null };
-      const changed = Object.fromEntries(Object.entries(wanted).filter(([name, value]) => value !== row[name]));
-      if (Object.keys(changed).length && (await update(row, changed))) done(changed.parentId);
-    },
+  await attempt(async () => {
+    const custom = await customFields(ENTITY, row);
+    form("Edit organization", {
+      fields: [...fields(row), parentField(tree, node, row.parentId), active(row.isActive), ...custom.rows],
+      action: "Save",
+      opened: custom.opened,
+      submit: async (values) => {
+        const wanted = { ...custom.own(values), slug: values.slug || null, parentId: values.parentId || null };
+        const changed = { ...Object.fromEntries(Object.entries(wanted).filter(([name, value]) => value !== row[name])), ...custom.sent(values) };
+        if (Object.keys(changed).length && (await update(row, changed))) done(changed.parentId);
+      },
+    });
   });
 }
 

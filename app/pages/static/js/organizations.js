@@ -12,6 +12,7 @@ import { buildLine, refreshLine } from "./organization-row.js";
 import { into, linesOf, outOf, treeOf } from "./organization-tree.js";
 import { attempt } from "./parts.js";
 import { permissions } from "./permissions.js";
+import { historyAddress } from "./record-places.js";
 import { emptyState, start } from "./shell.js";
 
 const MOST = 5_000;
@@ -140,7 +141,7 @@ function menu(node, button) {
     out !== undefined && item("left", "One level out", () => step(node, out)),
     inside !== undefined && item("right", `Below “${tree.nodes.get(inside).row.name}”`, () => step(node, inside)),
     item("power", node.row.isActive ? "Deactivate" : "Activate", () => setActive(node)),
-    h("a.menu-item", { href: `/backend/activity?id=${node.row.id}` }, icon("pulse"), "History"),
+    h("a.menu-item", { href: historyAddress("directory.organization", node.row.id) }, icon("clock"), "History"),
     item("trash", "Delete", () => remove(node)));
   element.addEventListener("toggle", ({ newState }) => newState === "closed" && element.remove());
   document.body.append(element);

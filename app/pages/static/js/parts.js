@@ -9,6 +9,11 @@ export function tool(name, label, run, { danger = false } = {}) {
   return h(`button.button.button-icon.button-quiet${danger ? ".button-danger" : ""}`, { type: "button", "aria-label": label, title: label, on: { click: run } }, icon(name));
 }
 
+/** A link of a row, an icon alone; `label` is its name for everybody. */
+export function linkTool(name, label, href) {
+  return h("a.button.button-icon.button-quiet", { href, "aria-label": label, title: label }, icon(name));
+}
+
 /** Names side by side, or a dash. */
 export function tags(names, none = "–") {
   if (!names.length) return h("span.quiet", {}, none);

@@ -9,7 +9,8 @@ import { onChange } from "./history.js";
 import { shortcut } from "./keys.js";
 import { onChangeOf } from "./live.js";
 import { permissions } from "./permissions.js";
-import { removeRole, renameRole } from "./role-forms.js";
+import { historyAddress } from "./record-places.js";
+import { hasMore, removeRole, renameRole } from "./role-forms.js";
 import { start } from "./shell.js";
 
 const id = location.pathname.split("/").at(-1);
@@ -24,7 +25,7 @@ async function load() {
     const { items, isSuperAdmin } = await call("GET", "/auth/roles", { query: { id } });
     role = items[0] ?? null;
     if (!role) return gone();
-    head();
+    await head();
     if (!can.has("auth.acl.manage")) return note(byId("problem"), "You may see this role, but not what it grants: that needs auth.acl.manage.");
     if (editor?.isDirty()) return;
     acl = await call("GET", "/auth/roles/acl", { query: { roleId: id } });
@@ -45,14 +46,17 @@ function gone() {
   byId("edit").hidden = byId("delete").hidden = byId("editor").hidden = true;
 }
 
-function head() {
+async function head() {
   document.title = `${role.name} · Backstep`;
   byId("name").textContent = role.name;
   byId("editor").hidden = false;
   byId("lead").textContent = role.usersCount ? `${plural(role.usersCount, "user has", "users have")} this role. It can be renamed or deleted once nobody has it.` : "Nobody has this role yet.";
   const isFree = role.usersCount === 0 && can.has("auth.roles.manage");
-  byId("edit").hidden = byId("delete").hidden = !isFree;
-  byId("history").href = `/backend/activity?id=${id}`;
+  const isMore = can.has("auth.roles.manage") && (await hasMore());
+  byId("edit").querySelector("span").textContent = isMore ? "Edit" : "Rename";
+  byId("edit").hidden = !isFree && !isMore;
+  byId("delete").hidden = !isFree;
+  byId("history").href = historyAddress("auth.role", id);
 }
 
 function badges() {

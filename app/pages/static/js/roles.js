@@ -1,10 +1,13 @@
 /** The list of roles. */
+import { createByAddress } from "./address-form.js";
+import { tenantChoices } from "./choices.js";
 import { byId, h } from "./dom.js";
 import { plural } from "./format.js";
 import { shortcut } from "./keys.js";
 import { listing } from "./listing.js";
-import { since, tool } from "./parts.js";
+import { linkTool, since, tool } from "./parts.js";
 import { permissions } from "./permissions.js";
+import { historyAddress } from "./record-places.js";
 import { createRole, removeRole, renameRole } from "./role-forms.js";
 import { emptyState, start } from "./shell.js";
 
@@ -18,10 +21,24 @@ function cells(role) {
     h("td.c-number", {}, users(role)),
     h("td.c-when", { data: { label: "Changed" } }, since(role.updatedAt, "")),
     h("td.c-tools", {},
+      can.has("audit_logs.view_self") && linkTool("clock", `History of ${role.name}`, historyAddress("auth.role", role.id)),
       can.has("auth.acl.manage") && tool("shield", `Grants of ${role.name}`, () => location.assign(`/backend/roles/${role.id}`)),
       can.has("auth.roles.manage") && isFree && tool("pencil", `Rename ${role.name}`, () => renameRole(role)),
       can.has("auth.roles.manage") && isFree && tool("trash", `Delete ${role.name}`, () => removeRole(role), { danger: true })),
   ];
+}
+
+/** A new role, in the tenant that the list shows. */
+const create = () => createRole(byId("tenant").value || null);
+
+/** Let a super admin choose whose roles are shown. */
+async function tenantFilter() {
+  const tenants = await tenantChoices();
+  const select = byId("tenant");
+  const chosen = select.value;
+  byId("tenant-choice").hidden = tenants.length === 0;
+  select.replaceChildren(h("option", { value: "" }, "All tenants"), ...tenants.map(([id, name]) => h("option", { value: id }, name)));
+  select.value = chosen;
 }
 
 function users({ id, usersCount }) {
@@ -31,25 +48,27 @@ function users({ id, usersCount }) {
 
 function empty(isFiltered) {
   if (isFiltered) return emptyState("No role matches", "Search by another name.");
-  const action = can.has("auth.roles.manage") ? { label: "New role", run: createRole } : null;
+  const action = can.has("auth.roles.manage") ? { label: "New role", run: create } : null;
   return emptyState("No roles yet", "A role is a named set of grants, such as “Support”.", action);
 }
 
 async function open() {
   start();
   const list = listing({
-    fetch: { path: "/auth/roles", pageSize: 50 },
+    fetch: { path: "/auth/roles", pageSize: 50, query: ({ search, tenant }) => ({ search, tenantId: tenant }) },
+    filters: ["tenant"],
     cells,
     empty,
     noun: ["role", "roles"],
     kinds: ["auth.role", "auth.user"],
     loaded: (answer) => (isSuperAdmin = answer.isSuperAdmin === true),
   });
-  byId("create").addEventListener("click", createRole);
-  shortcut("n", "New role", () => can.has("auth.roles.manage") && createRole());
+  byId("create").addEventListener("click", create);
+  shortcut("n", "New role", () => can.has("auth.roles.manage") && create());
   can = await permissions();
   byId("create").hidden = !can.has("auth.roles.manage");
-  await list.reload();
+  await Promise.all([list.reload(), tenantFilter()]);
+  if (can.has("auth.roles.manage")) createByAddress(create);
 }
 
 open();

@@ -4,6 +4,7 @@ import { initials, refreshTimes } from "./format.js";
 import { offerUndo, redoLast, undoLast } from "./history.js";
 import { describe, help, listen, shortcut } from "./keys.js";
 import { connect, onState } from "./live.js";
+import { lists } from "./lists-menu.js";
 import { administration } from "./navigation.js";
 import { session } from "./session.js";
 import { toast } from "./toast.js";
@@ -32,6 +33,7 @@ export function start() {
   setInterval(refreshTimes, 30_000);
   account();
   administration();
+  lists();
   addEventListener("unhandledrejection", (event) => {
     if (event.reason?.name !== "ApiError") return;
     event.preventDefault();
@@ -83,6 +85,7 @@ function keyboard() {
     field?.select();
   });
   shortcut("g a", "Go to Activity", () => location.assign("/backend/activity"));
+  shortcut("g t", "Go to Data", () => location.assign("/backend/data"));
   shortcut("g d", "Go to Dictionaries", () => location.assign("/backend/dictionaries"));
   shortcut("g e", "Go to the API explorer", () => location.assign("/backend/explorer"));
   shortcut("?", "This help", help);

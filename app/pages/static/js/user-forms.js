@@ -2,6 +2,7 @@
 import { call } from "./api.js";
 import { change } from "./change.js";
 import { organizationChoices, roleChoices } from "./choices.js";
+import { customFields } from "./custom-fields.js";
 import { form } from "./dialogs.js";
 import { h, icon } from "./dom.js";
 import { attempt } from "./parts.js";
@@ -10,6 +11,7 @@ import { permissions } from "./permissions.js";
 import { toast } from "./toast.js";
 
 const POLICY = policy();
+const ENTITY = "auth:user";
 
 function shared(user, organizations, roles) {
   const fields = [
@@ -27,20 +29,22 @@ export async function createUser() {
     const { options, tenantId, isSuperAdmin } = await organizationChoices();
     const roles = await roleChoices(isSuperAdmin ? tenantId : null);
     const first = options.find(([, , disabled]) => !disabled)?.[0];
+    const custom = await customFields(ENTITY);
     form("New user", {
       fields: [
         ...shared({ organizationId: first, roleIds: [] }, options, roles),
         { name: "access", label: "First sign-in", type: "select", options: [["invite", "Send an invitation by mail"], ["password", "Set a password now"]], value: "invite" },
         { name: "password", label: "Password", type: "password", required: true, autocomplete: "new-password", hint: POLICY, when: ({ access }) => access === "password" },
+        ...custom.rows,
       ],
       action: "Create user",
-      submit: create,
+      submit: (values) => create(custom.own(values), custom.sent(values)),
     });
   });
 }
 
-async function create({ access, password, name, ...rest }) {
-  const body = { ...rest, name: name || null };
+async function create({ access, password, name, ...rest }, custom) {
+  const body = { ...rest, name: name || null, ...custom };
   if (access === "password") body.password = password;
   else body.sendInviteEmail = true;
   const answer = await call("POST", "/auth/users", { body });
@@ -53,23 +57,25 @@ export async function editUser({ id }) {
     const { items: [user], isSuperAdmin } = await call("GET", "/auth/users", { query: { id } });
     if (!user) return toast("This user does not exist any more.", { kind: "bad" });
     const tenant = isSuperAdmin ? user.tenantId : null;
-    const [{ options }, roles] = await Promise.all([organizationChoices(tenant), roleChoices(tenant)]);
+    const [{ options }, roles, custom] = await Promise.all([organizationChoices(tenant), roleChoices(tenant), customFields(ENTITY, user)]);
     if (!options.some(([value]) => value === user.organizationId)) options.unshift([user.organizationId ?? "", user.organizationName ?? "None"]);
     const dialog = form("Edit user", {
       above: user.hasPassword === false && (await permissions()).has("auth.users.create") ? invitation(user) : null,
       fields: [
         ...shared(user, options, roles),
         { name: "password", label: "New password", type: "password", autocomplete: "new-password", placeholder: "Unchanged", hint: `A new one signs the user out everywhere. ${POLICY}` },
+        ...custom.rows,
       ],
       action: "Save",
-      submit: (values) => save(user, values),
+      opened: custom.opened,
+      submit: (values) => save(user, custom.own(values), custom.sent(values)),
     });
     dialog.dataset.user = user.id;
   });
 }
 
-function save(user, { password, roles, ...values }) {
-  const body = Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== (user[name] ?? "")));
+function save(user, { password, roles, ...values }, custom) {
+  const body = { ...Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== (user[name] ?? ""))), ...custom };
   if (roles && [...roles].sort().join() !== [...user.roleIds].sort().join()) body.roles = roles;
   if (password) body.password = password;
   if (!Object.keys(body).length) return null;

@@ -10,6 +10,7 @@ import { shortcut } from "./keys.js";
 import { onChangeOf } from "./live.js";
 import { attempt } from "./parts.js";
 import { permissions } from "./permissions.js";
+import { historyAddress } from "./record-places.js";
 import { start } from "./shell.js";
 import { toast } from "./toast.js";
 import { editUser, removeUser } from "./user-forms.js";
@@ -56,7 +57,7 @@ function head() {
   fill(byId("badges"), user.roles.map((name) => h("span.badge", {}, name)), user.hasPassword === false && h("span.badge", { data: { tone: "undone" } }, "Invited"));
   byId("edit").hidden = !can.has("auth.users.edit");
   byId("delete").hidden = !can.has("auth.users.delete");
-  byId("history").href = `/backend/activity?id=${id}`;
+  byId("history").href = historyAddress("auth.user", id);
 }
 
 /** Where the grants come from: the roles, or the user's own list. */

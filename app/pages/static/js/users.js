@@ -1,11 +1,13 @@
 /** The list of users. */
+import { createByAddress } from "./address-form.js";
 import { roleChoices } from "./choices.js";
 import { byId, h } from "./dom.js";
 import { initials } from "./format.js";
 import { shortcut } from "./keys.js";
 import { listing } from "./listing.js";
-import { since, tags, tool } from "./parts.js";
+import { linkTool, since, tags, tool } from "./parts.js";
 import { permissions } from "./permissions.js";
+import { historyAddress } from "./record-places.js";
 import { session } from "./session.js";
 import { emptyState, start } from "./shell.js";
 import { createUser, editUser, removeUser } from "./user-forms.js";
@@ -25,6 +27,7 @@ function cells(user) {
     h("td", {}, user.organizationName ?? h("span.quiet", {}, "None"), isSuperAdmin && user.tenantName && h("span.who-note", {}, ` · ${user.tenantName}`)),
     h("td.c-when", { data: { label: "Changed" } }, since(user.updatedAt, "")),
     h("td.c-tools", {},
+      can.has("audit_logs.view_self") && linkTool("clock", `History of ${title}`, historyAddress("auth.user", user.id)),
       can.has("auth.acl.manage") && tool("shield", `Grants of ${title}`, () => location.assign(`/backend/users/${user.id}`)),
       can.has("auth.users.edit") && tool("pencil", `Edit ${title}`, () => editUser(user)),
       can.has("auth.users.delete") && !mine && tool("trash", `Delete ${title}`, () => removeUser(user), { danger: true })),
@@ -69,6 +72,7 @@ async function open() {
   [can, me] = await Promise.all([permissions(), session()]);
   byId("create").hidden = !can.has("auth.users.create");
   await Promise.all([list.reload(), roleFilter()]);
+  if (can.has("auth.users.create")) createByAddress(createUser);
 }
 
 open();

@@ -12,11 +12,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from commands import history
+from commands.retention_base import base_changes, begins_after
 from commands.unit import Change
-from domain.resources import Row, all_resources
+from domain.resources import Row, all_resources, resource_of
+from domain.upcasters import current
 
 _row = msgspec.json.Decoder(dict[str, Raw])
 _PAGE = 2_000
+_LAST = (1 << 63) - 1
 
 State = dict[str, dict[str, Row]]
 """Table, then id, then the row."""
@@ -43,29 +46,35 @@ class Broken(Struct, frozen=True, rename="camel"):
     why: str
 
 
-async def recorded_changes(connection: Any, tenant_id: UUID) -> AsyncIterator[tuple[int, str, list[Change]]]:
-    """All log rows of a tenant in the order of history: place, id, row changes."""
-    last = 0
+async def recorded_changes(
+    connection: Any, tenant_id: UUID, until: int = _LAST
+) -> AsyncIterator[tuple[int, str, list[Change]]]:
+    """All log rows of a tenant from where its history begins, in its order: place, id, row changes."""
+    last = await begins_after(connection, tenant_id)
     while True:
         rows = await connection.fetch(
-            "select seq, id::text as id, changes::text as changes from action_logs"
-            " where tenant_id = $1 and seq > $2 order by seq limit $3",
+            "select seq, id::text as id, changes::text as changes, schema_rev from action_logs"
+            " where tenant_id = $1 and seq > $2 and seq <= $4 order by seq limit $3",
             tenant_id,
             last,
             _PAGE,
+            until,
         )
         for row in rows:
-            yield row["seq"], row["id"], history.decode(row["changes"])
+            yield row["seq"], row["id"], history.decode(current(row["changes"], row["schema_rev"]))
         if len(rows) < _PAGE:
             return
         last = rows[-1]["seq"]
 
 
-async def replay_state(connection: Any, tenant_id: UUID) -> tuple[State, list[Broken]]:
-    """The state that the tenant's log leads to, and the log rows that contradict what came before them."""
+async def replay_state(connection: Any, tenant_id: UUID, until: int = _LAST) -> tuple[State, list[Broken]]:
+    """The state that the tenant's log leads to (up to a place), and the log rows that contradict what came before."""
     state: State = {resource.name: {} for resource in all_resources() if resource.logged}
     broken: list[Broken] = []
-    async for seq, log_id, changes in recorded_changes(connection, tenant_id):
+    async for changes in base_changes(connection, tenant_id):
+        for change in changes:
+            apply(state, change)
+    async for seq, log_id, changes in recorded_changes(connection, tenant_id, until):
         for change in changes:
             why = apply(state, change)
             if why is not None:
@@ -79,7 +88,7 @@ def apply(state: State, change: Change) -> str | None:
     key = _key(change)
     row = rows.get(key)
     if change.o == "i":
-        rows[key] = dict(change.a or {})
+        rows[key] = resource_of(change.t).completed(change.a or {})
         return None if row is None else "inserts a row that exists"
     if row is None:
         return "changes a row that does not exist"
