@@ -206,7 +206,10 @@ async def test_a_deleted_user_is_out(client: httpx.AsyncClient, house: House) ->
 async def test_the_profile(client: httpx.AsyncClient, house: House, role: str) -> None:
     response = await client.get("/auth/profile", headers=await house.sign_in(role))
 
-    assert (response.status_code, response.json()) == (200, {"email": house.emails[role], "roles": [role]})
+    found = response.json()
+    assert (response.status_code, found["email"], found["roles"]) == (200, house.emails[role], [role])
+    assert set(found) == {"email", "roles", "id", "name", "isSuperAdmin", "features"}
+    assert found["isSuperAdmin"] is (role == "superadmin")
 
 
 async def test_nothing_secret_is_in_the_action_log(client: httpx.AsyncClient, house: House) -> None:

@@ -200,7 +200,7 @@ async def ask(
 
 async def whole_of(application: Application, tenant: Tenant) -> dict[str, str]:
     """Every row of every table of a tenant; what the relay moves on by itself left out."""
-    moving = ("outbox", "event_stream", "access_logs", "user_activity", "api_key_usage")
+    moving = ("outbox", "event_stream", "access_logs", "user_activity", "api_key_usage", "log_seals")
     async with application.database.system() as connection:
         tables = [
             row[0]

@@ -138,7 +138,8 @@ async def test_given_a_wrong_value_in_any_field_then_it_is_refused_and_nothing_i
     for what, body in spoiled(item, holdings.ids):
         if not is_valid(item, body, holdings.ids):
             assert_refused(await send(signed_in, item, holdings.ids, body), what)
-        ids = {**holdings.ids, "dictionaryId": IDS["unknown"], "entryId": IDS["unknown"]}
+        ids = dict.fromkeys(("dictionaryId", "entryId", "resourceId"), IDS["unknown"])
+        ids = {**holdings.ids, **ids}
         if item.path_parameters:
             assert_refused(await send(signed_in, item, ids, body), f"{what}, of an unknown record")
     assert differing(before, await whole_of(application, tenant)) == {}
@@ -253,7 +254,8 @@ async def test_given_odd_headers_then_there_is_an_answer_and_no_fault(
     item: Operation,
 ) -> None:
     before = await whole_of(application, tenant)
-    ids = {**holdings.ids, "dictionaryId": IDS["unknown"], "undoToken": "none", "logId": "none"}
+    unknown = dict.fromkeys(("dictionaryId", "resourceId"), IDS["unknown"])
+    ids = {**holdings.ids, **unknown, "undoToken": "none", "logId": "none"}
     odd = [
         b"",
         b" ",

@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from app.http.answers import Answer
+from app.http.answers import Answer, IssueView
 from app.http.call import Call
 from app.http.decode import convert_body, parse_body
 from app.http.kit import OPERATION_HEADER
@@ -32,7 +32,7 @@ class Refused(Struct, omit_defaults=True):
 
     error: str
     code: str | None = None
-    details: Faults | None = None
+    details: Faults | list[IssueView] | None = None
 
 
 REFUSED = Answer(Refused, "Validation failed")
