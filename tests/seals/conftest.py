@@ -1,5 +1,6 @@
 """Sealing and verifying one tenant in a test, and a history to seal."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -19,12 +20,17 @@ Verify = Callable[..., Awaitable[Verification]]
 
 @pytest.fixture
 def seal(application: Application) -> Seal:
-    """Seals a tenant; answers how many rows were."""
+    """Seals a tenant, waiting for transactions of other tests on the server; answers how many rows were sealed."""
 
     async def run(tenant_id: UUID) -> int:
+        keys, rows = seal_keys(application.settings), 0
         async with application.database.system() as link:
-            steps = sealed(link, seal_keys(application.settings), [tenant_id])
-            return sum([step.rows async for step in steps])
+            for _ in range(150):
+                rows += sum([step.rows async for step in sealed(link, keys, [tenant_id])])
+                if (await verification(link, tenant_id, keys(tenant_id), None)).unsealed == 0:
+                    break
+                await asyncio.sleep(0.1)
+        return rows
 
     return run
 

@@ -111,8 +111,8 @@ class Toggles(Struct, rename="camel"):
         Parameter("withDeleted", "Deleted toggles too", {"type": "boolean"}),
         Parameter(
             "format",
-            "Export instead of a list",
-            {"type": "string", "enum": ["csv", "json", "xml", "markdown"]},
+            "Export instead of a list; `json` gives a plain list of records",
+            {"type": "string", "enum": ["csv", "xml", "markdown"]},
         ),
         Parameter("exportScope", "`full`: everything, whatever the filters say"),
     ],
