@@ -29,6 +29,8 @@ class World(Struct, frozen=True):
     """What stands in a tenant: table to rows, each as its column values."""
 
     rows: Mapping[str, Rows]
+    names: Mapping[str, str] = {}
+    """Names by id, of rows whose names are sealed by now: how they are sealed is another in each run."""
 
     def ids(self, table: str, **wanted: Any) -> list[UUID]:
         """The ids of the rows of a table whose columns are as `wanted`."""
@@ -40,7 +42,11 @@ class World(Struct, frozen=True):
         Rows of one command are in the order of their names, because that of their ids is another in each run.
         """
         found = [row for row in self.rows[table] if all(row[key] == value for key, value in wanted.items())]
-        return sorted(found, key=lambda row: [str(row.get(name)) for name in ("created_at", "name", "email")])
+        return sorted(found, key=self._place)
+
+    def _place(self, row: Mapping[str, Any]) -> list[str]:
+        name = self.names.get(str(row["id"]), row.get("name"))
+        return [str(value) for value in (row.get("created_at"), name, row.get("email"))]
 
 
 Generator = Callable[[World], SearchStrategy[Command]]

@@ -13,7 +13,7 @@ from app.http.custom_fields import CUSTOM_FILTER, custom_filters, fields_shown
 from app.http.exports import Column, export, export_batch, export_format, export_full, raw_key
 from app.http.identity import require_valid_selection
 from app.http.operation import Answer, Parameter, operation
-from app.http.pagination import clamped_page, collection, envelope, ids_of, sort_of
+from app.http.pagination import FORMAT, clamped_page, collection, envelope, ids_of, sort_of
 from commands.dictionaries import (
     ENTRY_ENTITY,
     CreateDictionary,
@@ -223,11 +223,7 @@ async def delete_dictionary(call: Call[None]) -> Response[Any]:
             "sortField", "position, label or createdAt", {"type": "string", "enum": list(queries.ENTRY_SORTS)}
         ),
         Parameter("sortDir", "asc or desc", {"type": "string", "enum": ["asc", "desc"]}),
-        Parameter(
-            "format",
-            "Export instead of a list",
-            {"type": "string", "enum": ["csv", "json", "xml", "markdown"]},
-        ),
+        FORMAT,
         Parameter("exportScope", "`full`: everything, whatever the filters say"),
         CUSTOM_FILTER,
     ],

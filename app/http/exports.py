@@ -38,6 +38,8 @@ _TYPES: dict[Format, tuple[str, str]] = {
     "xml": ("application/xml; charset=utf-8", "xml"),
     "markdown": ("text/markdown; charset=utf-8", "md"),
 }
+FILE_TYPES = tuple(media_type.partition(";")[0] for media_type, _ in _TYPES.values())
+"""The media types of exports."""
 _CUSTOM_PREFIX = re.compile(r"^cf[_:-]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")

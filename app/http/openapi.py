@@ -10,7 +10,9 @@ from typing import Any
 
 from app.http import MODULES, answers, headers
 from app.http.answers import Answer
+from app.http.exports import FILE_TYPES
 from app.http.operation import Operation, operations_of
+from app.http.pagination import FORMAT
 from app.http.schemas import Schema, Schemas
 
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"cookie": []}, {"apiKey": []}]
@@ -201,6 +203,8 @@ def _responses(item: Operation, schemas: Schemas, writes: bool) -> dict[str, Any
         str(status): _response(answer, schemas, writes and status < 300)
         for status, answer in item.answers.items()
     }
+    if FORMAT.name in {parameter.name for parameter in item.query} and "200" in described:
+        described["200"]["content"] = _exported(described["200"]["content"])
     common = {"500": "Failed", "503": "Unavailable"}
     if item.auth:
         common |= {"401": "Unauthorized", "403": "Forbidden"}
@@ -213,6 +217,18 @@ def _responses(item: Operation, schemas: Schemas, writes: bool) -> dict[str, Any
     for status, name in common.items():
         described.setdefault(status, {"$ref": f"#/components/responses/{name}"})
     return dict(sorted(described.items()))
+
+
+def _exported(content: dict[str, Any]) -> dict[str, Any]:
+    """What a list may answer with that can also be exported: `format=json` gives its records without an envelope."""
+    listed = content["application/json"]
+    records = {"type": "array", "items": {"type": "object"}}
+    files: dict[str, Any] = {kind: {"schema": {}} for kind in FILE_TYPES if kind not in content}
+    return {
+        **content,
+        "application/json": {**listed, "schema": {"anyOf": [listed["schema"], records]}},
+        **files,
+    }
 
 
 def _response(answer: Answer, schemas: Schemas, undoable: bool = False) -> dict[str, Any]:

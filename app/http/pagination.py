@@ -33,7 +33,9 @@ SORT_DIR = Parameter(
     "sortDir", "Sort direction: `asc` or `desc`", {"type": "string", "enum": ["asc", "desc"]}, example="asc"
 )
 IDS = Parameter("ids", "Comma-separated UUIDs to restrict the list to (at most 200)")
-FORMAT = Parameter("format", "Export format", {"type": "string", "enum": ["csv", "json", "xml", "markdown"]})
+FORMAT = Parameter(
+    "format", "Export instead of a list", {"type": "string", "enum": ["csv", "json", "xml", "markdown"]}
+)
 EXPORT_SCOPE = Parameter(
     "exportScope",
     "`view` keeps the filters, `full` exports everything",

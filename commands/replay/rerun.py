@@ -34,6 +34,7 @@ _MARKS = (
     " where m.tenant_id = $1 and m.origin = any($2::uuid[]) and m.marked_at = $3 order by m.seq"
 )
 """What a command that is not executed again left beside its changes: the actions that it took back."""
+_KEY_IS_GONE = "what it met is sealed with a key that there is no more"
 _NUMBERS = re.compile(rb"bse1:(\d{1,9}):")
 _row = msgspec.json.Decoder(dict[str, Raw])
 
@@ -90,6 +91,9 @@ class Rerun:
             await self._perform(unit, row)
             for guard in guards_of(unit.tables):
                 await guard(unit)
+            rows = differences(row.changes, unit.changes)
+            if rows and unit.seals is not None and unit.seals.keys.missed:
+                raise Unrepeatable(_KEY_IS_GONE)
         except Unrepeatable as reason:
             await self._back(row)
             return Step("applied", str(reason), broken=await self._apply(row))
@@ -97,7 +101,6 @@ class Rerun:
             if self._connection.is_closed() or isinstance(error, asyncpg.InterfaceError):
                 raise
             return await self._diverged(row, _failure(error), [])
-        rows = differences(row.changes, unit.changes)
         return await self._diverged(row, "it changes other things", rows) if rows else Step("same")
 
     async def _unit(self, row: LogRow) -> Unit:
@@ -198,10 +201,11 @@ def _as_then(seals: Seals | None, row: LogRow) -> Seals | None:
     """
     used = {int(number) for number in _NUMBERS.findall(msgspec.json.encode(row.changes))}
     if used - (frozenset() if seals is None else seals.keys.numbers):
-        raise Unrepeatable("what it met is sealed with a key that there is no more")
-    if seals is not None and used and max(used) != seals.keys.current:
+        raise Unrepeatable(_KEY_IS_GONE)
+    if seals is not None:
         seals.keys = copy(seals.keys)
-        seals.keys.current = max(used)
+        seals.keys.missed = set()
+        seals.keys.current = max(used, default=seals.keys.current)
     return seals
 
 

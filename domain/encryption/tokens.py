@@ -71,6 +71,8 @@ class TenantKeys:
         self.current = max(data)
         self._ciphers = {number: AESSIV(key) for number, key in data.items()}
         self._lookup = lookup
+        self.missed: set[int] = set()
+        """The numbers of keys that were asked for and are not here (any more)."""
 
     @property
     def numbers(self) -> frozenset[int]:
@@ -95,6 +97,7 @@ class TenantKeys:
         number, looked_up, text = int(found[1]), found[2], found[3]
         cipher = self._ciphers.get(number)
         if cipher is None:
+            self.missed.add(number)
             raise Unreadable(f"sealed with the unknown key {number}")
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -8,7 +8,7 @@ from commands.encryption import FieldOfMap, UpsertMap
 from commands.entities.definitions import UpsertDefinition
 from domain.scope import system_scope
 from tests.encryption.test_keys import settled
-from tests.heart.proofs import assert_proven, differing
+from tests.heart.proofs import assert_proven, differing, world_of
 from tests.heart.test_properties import Walk, started, walks
 
 MAPPED = ("auth:user", "auth:role", "dictionaries:entry", "user:thing")
@@ -18,6 +18,8 @@ async def sealed_walk(application: Application, data: st.DataObject) -> Walk:
     """A walk through a tenant where names of users, and custom fields of many entities, are sealed."""
     walk = await started(application, data)
     scope = system_scope(walk.tenant_id)
+    world = await world_of(application.database, walk.tenant_id)
+    walk.names = {row["id"]: row["name"] for table in ("users", "roles") for row in world.rows[table]}
     for entity in MAPPED:
         fields = (FieldOfMap("name"), FieldOfMap("cf_color"), FieldOfMap("cf_size", "size_hash"))
         await application.bus.execute(UpsertMap(entity_id=entity, fields=fields), scope)

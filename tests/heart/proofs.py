@@ -51,10 +51,10 @@ async def _state(database: Database, tenant_id: UUID, leave_out: str) -> State:
     return {row["name"]: row["rows"] for row in rows}
 
 
-async def world_of(database: Database, tenant_id: UUID) -> World:
-    """The rows of a tenant, for generators to choose from."""
+async def world_of(database: Database, tenant_id: UUID, names: Mapping[str, str] | None = None) -> World:
+    """The rows of a tenant, for generators to choose from; `names` of rows that were sealed since."""
     state = await _state(database, tenant_id, "")
-    return World({table: msgspec.json.decode(rows) for table, rows in state.items()})
+    return World({table: msgspec.json.decode(rows) for table, rows in state.items()}, names or {})
 
 
 def differing(one: State, other: State) -> dict[str, tuple[Any, Any]]:

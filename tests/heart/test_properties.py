@@ -56,6 +56,7 @@ class Walk:
         self.tenant_id = actors["admin"].tenant_id
         self.actors = actors
         self.data = data
+        self.names: dict[str, str] = {}
         self.done: list[Done] = []
         self.spent: list[Done] = []
 
@@ -75,7 +76,7 @@ class Walk:
         return await exact_state_of(self.application.database, self.tenant_id)
 
     async def command(self) -> Command:
-        world = await world_of(self.application.database, self.tenant_id)
+        world = await world_of(self.application.database, self.tenant_id, self.names)
         return self.data.draw(generators.commands(world), label="command")
 
     async def execute(self, dry: bool = False) -> Done | None:

@@ -47,11 +47,13 @@ class Statements:
 async def statements(application: Application) -> AsyncIterator[Statements]:
     """Counts statements while nothing else is at work."""
     await application.relay.stop()
+    await application.jobs.stop()
     counted = Statements()
     application.database.log_queries(counted)
     yield counted
     application.database.stop_logging(counted)
     await application.relay.start()
+    await application.jobs.start()
 
 
 @pytest.fixture

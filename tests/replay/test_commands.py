@@ -63,7 +63,7 @@ async def test_given_commands_undos_redos_and_batches_then_all_do_again_what_the
     before = await exact_state_of(application.database, tenant.id)
     report = await replay(tenant.id, "commands")
     assert (report.verdict, report.diverged, report.broken, report.applied) == ("equal", [], [], {})
-    assert report.executed == report.log_rows == 9
+    assert report.executed == 9 <= report.log_rows, "what others did to shared rows is applied"
     assert await exact_state_of(application.database, tenant.id) == before
 
 
@@ -159,7 +159,7 @@ async def test_given_secret_inputs_then_what_they_led_to_supplies_them(
     await bus.execute(key, scope)
     report = await replay(tenant.id, "commands")
     assert (report.verdict, report.diverged, report.applied) == ("equal", [], {})
-    assert report.executed == report.log_rows == 6
+    assert report.executed == 6 <= report.log_rows, "what others did to shared rows is applied"
 
 
 async def test_given_what_is_outside_of_history_then_it_is_applied_and_counted(

@@ -40,7 +40,7 @@ async def test_given_any_history_then_it_leads_to_the_live_tables_which_are_only
     before = await exact_state_of(application.database, tenant.id)
     report = await replay(tenant.id)
     assert (report.verdict, report.exit_code) == ("equal", 0)
-    assert report.log_rows == 9 and report.rows_compared > 10 and report.tables > 10
+    assert report.log_rows >= 9 and report.rows_compared > 10 and report.tables > 10
     assert await exact_state_of(application.database, tenant.id) == before
     assert report.database is None and await scratch_databases(target, template) == []
 
@@ -171,6 +171,7 @@ async def test_given_writers_meanwhile_then_what_they_did_is_replayed_too(
     application: Application, tenant: Tenant, place: Scene, replay: Replay
 ) -> None:
     running, written = True, 0
+    before = (await replay(tenant.id)).log_rows
 
     async def write() -> None:
         nonlocal written
@@ -185,7 +186,7 @@ async def test_given_writers_meanwhile_then_what_they_did_is_replayed_too(
         running = False
         await writer
     assert report.verdict == "equal" and report.differences == []
-    assert 9 < report.log_rows <= 9 + written
+    assert before < report.log_rows <= before + written
 
 
 class Cut(Silent):

@@ -25,7 +25,7 @@ def seal(application: Application) -> Seal:
     async def run(tenant_id: UUID) -> int:
         keys, rows = seal_keys(application.settings), 0
         async with application.database.system() as link:
-            for _ in range(150):
+            for _ in range(600):
                 rows += sum([step.rows async for step in sealed(link, keys, [tenant_id])])
                 if (await verification(link, tenant_id, keys(tenant_id), None)).unsealed == 0:
                     break

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Response
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from app.http.answers import NOT_FOUND, Answer, refused
+from app.http.answers import NOT_FOUND, Answer, IssueView, refused
 from app.http.auth.replies import TAG
 from app.http.call import Call
 from app.http.decode import convert_body, parse_body
@@ -66,7 +66,7 @@ class SidebarRefusedView(Struct, frozen=True, omit_defaults=True):
     """What is wrong: `details` with `formErrors` and `fieldErrors`, or the `missing` roles."""
 
     error: str
-    details: dict[str, Any] = {}
+    details: dict[str, Any] | list[IssueView] = {}
     missing: list[str] = []
 
 

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response
 from msgspec import Meta, Struct
 
-from app.http.answers import Answer
+from app.http.answers import Answer, IssueView
 from app.http.call import Call
 from app.http.custom_fields import CUSTOM_FILTER, checked_here, custom_filters
 from app.http.decode import convert_query
@@ -80,7 +80,7 @@ class BadQuery(Struct):
     """A query that cannot be understood."""
 
     error: str
-    details: Faults
+    details: Faults | list[IssueView]
 
 
 @operation(

@@ -9,6 +9,7 @@ from msgspec import Struct
 from app.http.answers import CONFLICT, Answer
 from app.http.call import Call
 from app.http.decode import convert_body, parse_body
+from app.http.entities.shared import Refused
 from app.http.identity import require_valid_selection
 from app.http.operation import Parameter, operation
 from commands.encryption import MANAGE, UpsertMap
@@ -52,13 +53,6 @@ class SavedMap(Struct, rename="camel", omit_defaults=True):
     ok: bool
     updated_at: str | None = None
     not_applied: list[str] = []
-
-
-class Refused(Struct, omit_defaults=True):
-    """Why a request was refused, by field where the body is wrong."""
-
-    error: str
-    details: dict[str, Any] = {}
 
 
 @operation(

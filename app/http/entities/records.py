@@ -17,7 +17,7 @@ from app.http.identity import require_valid_selection
 from app.http.issues import too_small
 from app.http.kit import Done
 from app.http.operation import Parameter, operation
-from app.http.pagination import PAGE, PAGE_SIZE, SORT_DIR, clamped_page, envelope
+from app.http.pagination import FORMAT, PAGE, PAGE_SIZE, SORT_DIR, clamped_page, envelope
 from commands.records import CreateRecord, DeleteRecord, UpdateRecord
 from commands.sealing import refuse_forged
 from domain import snapshots
@@ -84,11 +84,7 @@ FLAG = {"type": "boolean"}
         SORT_DIR,
         Parameter("withDeleted", "Also deleted records", FLAG),
         Parameter("all", "The first 1000 records on one page", FLAG),
-        Parameter(
-            "format",
-            "Export instead of a list",
-            {"type": "string", "enum": ["csv", "json", "xml", "markdown"]},
-        ),
+        FORMAT,
         Parameter("exportScope", "`full` exports the fields alone, under their raw keys"),
         Parameter("export_scope", "The same"),
         Parameter("full", "The same as `exportScope=full`", FLAG),

@@ -25,7 +25,7 @@ from app.http.kit import (
     note_reading,
 )
 from app.http.operation import Parameter, operation
-from app.http.pagination import IDS, MAX_PAGE, envelope, ids_of
+from app.http.pagination import FORMAT, IDS, MAX_PAGE, envelope, ids_of
 from commands.feature_toggles import NOT_FOUND, CreateToggle, DeleteToggle, UpdateToggle
 from domain.errors import Problem
 from domain.feature_toggles import MANAGE, TYPES, VIEW, ToggleType
@@ -109,11 +109,7 @@ class Toggles(Struct, rename="camel"):
         Parameter("sortDir", "`asc` unless given", {"type": "string", "enum": ["asc", "desc"]}),
         IDS,
         Parameter("withDeleted", "Deleted toggles too", {"type": "boolean"}),
-        Parameter(
-            "format",
-            "Export instead of a list; `json` gives a plain list of records",
-            {"type": "string", "enum": ["csv", "xml", "markdown"]},
-        ),
+        FORMAT,
         Parameter("exportScope", "`full`: everything, whatever the filters say"),
     ],
     answers={200: Answer(Toggles, "Feature toggles collection"), 400: Answer(InvalidView, "Invalid query")},

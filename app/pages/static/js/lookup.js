@@ -13,10 +13,13 @@ export function lookup({ chosen, multi, search, create = null, label }) {
     let found = [];
     let active = -1;
     let turn = 0;
+    // From a key's press to the answer for what was typed: what is listed is not what is looked for
+    let searching = false;
+    const searchSoon = settled(180, () => searching && find());
     const list = h("ul.lookup-list", { role: "listbox", id: `${id}-list`, "aria-label": label, hidden: true });
     const target = h("input.input", {
       id, role: "combobox", "aria-expanded": "false", "aria-controls": list.id, "aria-autocomplete": "list", "aria-describedby": described, "aria-label": label,
-      autocomplete: "off", placeholder: "Type to find", on: { input: settled(180, () => find()), focus: () => find(), keydown: pressed, blur: () => setTimeout(close, 150) },
+      autocomplete: "off", placeholder: "Type to find", on: { input: typed, focus: () => find(), keydown: pressed, blur: () => setTimeout(close, 150) },
     });
     const shown = chips({ label: ({ label: text }) => text, remove: (index) => put(held.toSpliced(index, 1), true) });
     put(held, false);
@@ -28,6 +31,14 @@ export function lookup({ chosen, multi, search, create = null, label }) {
       if (refocus) target.focus();
     }
 
+    function typed() {
+      turn += 1;
+      searching = true;
+      active = -1;
+      if (!list.hidden) draw();
+      searchSoon();
+    }
+
     async function find() {
       const mine = (turn += 1);
       const text = target.value.trim();
@@ -36,6 +47,7 @@ export function lookup({ chosen, multi, search, create = null, label }) {
       found = answer.filter(({ value }) => !held.some((one) => one.value === value));
       if (create && text && !answer.some((one) => one.label.toLowerCase() === text.toLowerCase())) found.push({ label: `Add “${text}”`, make: text });
       active = text && found.length ? 0 : -1;
+      searching = false;
       draw();
     }
 
@@ -51,6 +63,7 @@ export function lookup({ chosen, multi, search, create = null, label }) {
 
     function close() {
       turn += 1;
+      searching = false;
       list.hidden = true;
       target.setAttribute("aria-expanded", "false");
     }
@@ -68,6 +81,7 @@ export function lookup({ chosen, multi, search, create = null, label }) {
     function pressed(event) {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault();
+        if (searching) return;
         if (list.hidden) return find();
         active = (active + (event.key === "ArrowDown" ? 1 : -1) + found.length) % Math.max(1, found.length);
         return draw();
