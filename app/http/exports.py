@@ -38,8 +38,13 @@ _TYPES: dict[Format, tuple[str, str]] = {
     "xml": ("application/xml; charset=utf-8", "xml"),
     "markdown": ("text/markdown; charset=utf-8", "md"),
 }
-FILE_TYPES = tuple(media_type.partition(";")[0] for media_type, _ in _TYPES.values())
-"""The media types of exports."""
+FILE_EXAMPLES = {
+    "text/csv": "Id,Label\n4,Red\n",
+    "application/xml": '<?xml version="1.0" encoding="UTF-8"?>\n<records>\n  <record>\n    <id>4</id>\n  </record>\n'
+    "</records>",
+    "text/markdown": "| Id | Label |\n| --- | --- |\n| 4 | Red |\n",
+}
+"""What exports look like, by media type; that of JSON is the list without its envelope."""
 _CUSTOM_PREFIX = re.compile(r"^cf[_:-]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.http import MODULES, answers, headers
 from app.http.answers import Answer
-from app.http.exports import FILE_TYPES
+from app.http.exports import FILE_EXAMPLES
 from app.http.operation import Operation, operations_of
 from app.http.pagination import FORMAT
 from app.http.schemas import Schema, Schemas
@@ -223,7 +223,11 @@ def _exported(content: dict[str, Any]) -> dict[str, Any]:
     """What a list may answer with that can also be exported: `format=json` gives its records without an envelope."""
     listed = content["application/json"]
     records = {"type": "array", "items": {"type": "object"}}
-    files: dict[str, Any] = {kind: {"schema": {}} for kind in FILE_TYPES if kind not in content}
+    files: dict[str, Any] = {
+        kind: {"schema": {}, "example": example}
+        for kind, example in FILE_EXAMPLES.items()
+        if kind not in content
+    }
     return {
         **content,
         "application/json": {**listed, "schema": {"anyOf": [listed["schema"], records]}},
