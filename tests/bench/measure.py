@@ -132,7 +132,7 @@ class Bench:
         pairs = list(zip(self.samples[name], self.samples[against], strict=True))
 
         def ratio(value: Callable[[Result], float]) -> list[float]:
-            return [value(one.result) / (value(other.result) or 1e-9) for one, other in pairs]
+            return [(value(one.result) or 1e-9) / (value(other.result) or 1e-9) for one, other in pairs]
 
         rates = ratio(lambda result: result.rate)
         return Comparison(
