@@ -16,7 +16,7 @@ REDIRECTS: Final = {
     "/backend/directory/organizations": "/backend/organizations",
     "/backend/directory/organizations/create": "/backend/organizations",
     "/backend/directory/branding": "/backend/organizations",
-    "/backend/directory/tenants": "/backend/organizations",
+    "/backend/directory/tenants": "/backend/data/directory:tenant",
     "/backend/audit-logs": "/backend/activity",
     "/backend/config/dictionaries": "/backend/dictionaries",
     "/backend/config/encryption": "/backend/entities",

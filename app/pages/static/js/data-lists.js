@@ -19,7 +19,7 @@ const CHANGED = { key: "updated_at", label: "Changed", kind: "datetime", sort: "
 /** The list with that id, as far as the features `can` allow; `refresh` is called when a form of it closes. */
 export async function listOf(id, can, refresh) {
   const source = sourceOf(id);
-  return source ? systemList(source, can) : recordList(id, can, refresh);
+  return source ? systemList(source, can, refresh) : recordList(id, can, refresh);
 }
 
 const isReversed = (sort) => sort.startsWith("-");
@@ -81,9 +81,9 @@ function titleIn(row, labelField, fields) {
   return key ? row[key] : short(row.id);
 }
 
-async function systemList(source, can) {
+async function systemList(source, can, refresh) {
   const fields = await customFields(source.id);
-  const actions = source.actions(can) || {};
+  const actions = source.actions(can, refresh) || {};
   const sorts = source.sorts ?? {};
   const columns = [...source.columns, ...fields.map((field) => ({ ...field, isCustom: true, isExtra: field.listVisible === false, value: (row) => row[`cf_${field.key}`] ?? row.customValues?.[field.key] ?? null }))];
   const whole = source.whole;

@@ -4,11 +4,13 @@
  * `path(filters)` is its list in the API, `home(row)` the page that a row's name leads to, `whole` says that the API answers all rows at
  * once, `historyKind` is the kind of its records in the action log, `sorts` maps columns to the API's sort fields, `kinds` names what makes the list old. `actions` are `create`,
  * `edit(row)` and `remove(row)`, as far as the features `can` holds allow; `columns` are `{key, label, kind, value?}`.
+ * What live events do not tell of calls the `refresh` that `actions(can, refresh)` is given.
  */
 import { createKey } from "./api-key-forms.js";
 import { call } from "./api.js";
 import { createDictionary, editDictionary, removeDictionary } from "./dictionary-forms.js";
 import { removeRole, renameRole, createRole } from "./role-forms.js";
+import { createTenant, editTenant, removeTenant } from "./tenant-forms.js";
 import { createUser, editUser, removeUser } from "./user-forms.js";
 
 const CHANGED = { key: "updatedAt", label: "Changed", kind: "datetime" };
@@ -56,6 +58,13 @@ export const SOURCES = [
     path: () => "/directory/organizations", query: () => ({ view: "manage" }), hasSearch: true, kinds: ["directory.organization"], home: () => "/backend/organizations",
     columns: [{ key: "name", label: "Name", kind: "text" }, { key: "pathLabel", label: "Path", kind: "text" }, { key: "slug", label: "Short name", kind: "text" }, { key: "childrenCount", label: "Below it", kind: "integer" }, ACTIVE, { key: "depth", label: "Depth", kind: "integer", isExtra: true }, CHANGED],
     actions: () => false,
+  },
+  {
+    id: "directory:tenant", historyKind: "directory.tenant", label: "Tenants", note: "Companies that share this installation, and see nothing of one another.", icon: "box", feature: "directory.tenants.view",
+    path: () => "/directory/tenants", query: ({ isActive }) => ({ isActive }), hasSearch: true, sorts: { name: "name", createdAt: "createdAt", updatedAt: "updatedAt" }, kinds: ["directory.tenant"],
+    columns: [{ key: "name", label: "Name", kind: "text" }, ACTIVE, { key: "createdAt", label: "Created", kind: "datetime" }, CHANGED, { key: "id", label: "Id", kind: "text", isExtra: true }],
+    filters: [{ key: "isActive", label: "Active", kind: "boolean" }],
+    actions: (can, refresh) => can.has("directory.tenants.manage") && { create: () => createTenant(refresh), edit: (row) => editTenant(row, refresh), remove: (row) => removeTenant(row, refresh) },
   },
   {
     id: "api_keys:api_key", historyKind: "api_keys.key", label: "API keys", note: "What programs sign in with.", icon: "key", feature: "api_keys.view",

@@ -5,7 +5,7 @@ import { session } from "./session.js";
 const STORED = "backstep.granted";
 const ASKED = [
   "auth.users.list", "auth.users.create", "auth.users.edit", "auth.users.delete", "auth.roles.list", "auth.roles.manage", "auth.acl.manage",
-  "directory.organizations.view", "directory.organizations.manage", "api_keys.view", "api_keys.create", "api_keys.delete",
+  "directory.organizations.view", "directory.organizations.manage", "directory.tenants.view", "directory.tenants.manage", "api_keys.view", "api_keys.create", "api_keys.delete",
   "dictionaries.view", "dictionaries.manage", "entities.definitions.view", "entities.definitions.manage", "entities.records.view", "entities.records.manage",
   "query_index.status.view", "query_index.reindex", "query_index.purge",
   "audit_logs.view_self", "audit_logs.view_tenant", "audit_logs.undo_self", "audit_logs.undo_tenant",
