@@ -1,4 +1,4 @@
-"""The commands `backstep keys …`: data keys of tenants, and what was sealed with them (decision 0023)."""
+"""The commands `backstep keys …`: keys of tenants and records, and what was sealed with them (0023, 0034)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from app.database import Database
     from app.encryption_check import Finding
     from app.reencryption import Progress
+    from commands.erasure import Erased
 
 
 @click.group()
 def keys() -> None:
-    """Keys of encrypted fields: list them, make new ones, seal stored values with the newest."""
+    """Keys of encrypted fields: list them, make new ones, seal stored values with the newest, erase a person."""
 
 
 @keys.command("list")
@@ -128,6 +129,49 @@ def check_values(tenant: UUID, data: Path | None) -> None:
     click.echo(f"{sum(one.values for one in found)} sealed values.")
     if not all(one.ok for one in found):
         raise SystemExit(1)
+
+
+@keys.command("erase")
+@click.argument("entity")
+@click.argument("record", metavar="ID", type=click.UUID)
+@click.option("--tenant", metavar="ID", type=click.UUID, required=True, help="Whose record.")
+@click.option("--reason", metavar="TEXT", required=True, help="Kept with the action.")
+@data_option
+def erase_record(entity: str, record: UUID, tenant: UUID, reason: str, data: Path | None) -> None:
+    """Destroy what the sealed values of one record are opened with, in its row and in all of history. Not to be undone.
+
+    ENTITY is as in `auth:user`.
+    """
+    settings = settings_of(data)
+
+    async def run(database: "Database") -> "Erased":
+        from msgspec import ValidationError, convert
+
+        from app.encryption import Encryption
+        from app.main import make_bus
+        from app.reencryption import erased
+        from app.settings import StartError
+        from commands.erasure import Erase
+        from domain.errors import Problem
+
+        await _require(database, tenant)
+        encryption = Encryption(database, settings)
+        bus = make_bus(database, settings, encryption)
+        wanted = {"entityId": entity, "recordId": str(record), "reason": reason}
+        try:
+            return await erased(database, encryption, bus, tenant, convert(wanted, Erase))
+        except (Problem, ValidationError) as problem:
+            raise StartError(f"Not erased: {problem}.") from None
+
+    done = with_database(settings, run)
+    if not done.erased:
+        click.echo("There was nothing left to erase.")
+    else:
+        click.echo(f"Erased. Emptied: {', '.join(done.fields) or 'nothing that was still there'}.")
+    if done.older_actions:
+        click.echo(
+            f"{done.older_actions} older actions hold values that no erasure reaches (docs/encryption.md)."
+        )
 
 
 async def _require(database: "Database", tenant: UUID) -> None:

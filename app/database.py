@@ -86,6 +86,11 @@ def literal(value: str | bytes | list[str]) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def lock_key(tenant_id: UUID) -> int:
+    """The number of a tenant's lock."""
+    return int.from_bytes(tenant_id.bytes[8:], "big", signed=True)
+
+
 class Pool:
     """A last-in first-out pool: a hot connection keeps its statements and its tenant."""
 
@@ -214,11 +219,19 @@ class Flush:
 class Transaction:
     """One write transaction of a tenant, open until `commit` or `rollback`."""
 
-    __slots__ = ("_database", "_open", "_turn", "connection", "tenant_id")
+    __slots__ = ("_database", "_open", "_preparing", "_turn", "connection", "tenant_id")
 
-    def __init__(self, database: "Database", connection: Link, tenant_id: UUID, turn: Turn) -> None:
+    def __init__(
+        self,
+        database: "Database",
+        connection: Link,
+        tenant_id: UUID,
+        turn: Turn,
+        preparing: asyncio.Lock | None = None,
+    ) -> None:
         self._database = database
         self._turn = turn
+        self._preparing = preparing
         self._open = True
         self.connection = connection
         self.tenant_id = tenant_id
@@ -227,6 +240,14 @@ class Transaction:
     def waiting(self) -> int:
         """How many more of this process want to write in the tenant."""
         return self._turn.waiting
+
+    async def lock(self) -> None:
+        """Wait for the tenant's turn and lock, of a transaction that began without."""
+        await self._turn.acquire()
+        if self._preparing is not None:
+            self._preparing.release()
+        self._preparing = None
+        await self.connection.execute(f"select pg_advisory_xact_lock({lock_key(self.tenant_id)})")
 
     async def commit(self, last: "Closing | None" = None, *, durable: bool = True) -> None:
         """Send the last statement, make everything durable, and let the next writer of the tenant in.
@@ -275,7 +296,7 @@ class Transaction:
         """Give the connection back and the turn on."""
         self._open = False
         self._database.writers.give(self.connection)
-        self._turn.release()
+        (self._turn if self._preparing is None else self._preparing).release()
 
 
 class Database:
@@ -297,6 +318,7 @@ class Database:
         self._system = Pool(lambda: self._open("backstep_system", {}), system)
         self.flush = Flush(lambda: self._open("backstep_app", {}))
         self._turns: WeakValueDictionary[UUID, Turn] = WeakValueDictionary()
+        self._preparing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def connect(self, role: str, settings: dict[str, str] | None = None) -> Link:
         """A connection of its own, outside the pools (the relay, listeners); the caller closes it."""
@@ -353,35 +375,41 @@ class Database:
         finally:
             self.readers.give(link)
 
-    async def begin(self, tenant_id: UUID, command_id: str) -> Transaction:
+    async def begin(self, tenant_id: UUID, command_id: str, *, locked: bool = True) -> Transaction:
         """Open a write transaction: tenant, command and the tenant's lock are set in one message.
 
         Writers of one tenant queue in the process before they take a connection, so that a busy tenant cannot
-        starve the others. The caller must end it with `commit` or `rollback`.
+        starve the others. The caller must end it with `commit` or `rollback`. One that is not `locked` has a queue of
+        its own, and stops nobody until its `lock`.
         """
         if "'" in command_id or "\\" in command_id:
             raise ValueError(command_id)
         turn = self._turns.get(tenant_id)
         if turn is None:
             turn = self._turns[tenant_id] = Turn()
-        await turn.acquire()
+        preparing = None
+        if not locked:
+            preparing = self._preparing.get(tenant_id)
+            if preparing is None:
+                preparing = self._preparing[tenant_id] = asyncio.Lock()
+        queue = preparing or turn
+        await queue.acquire()
         try:
             link = await self.writers.take()
         except BaseException:
-            turn.release()
+            queue.release()
             raise
         try:
-            key = int.from_bytes(tenant_id.bytes[8:], "big", signed=True)
+            lock = f"; select pg_advisory_xact_lock({lock_key(tenant_id)})" if locked else ""
             await link.execute(
-                f"begin; set local app.tenant_id = '{tenant_id}'; set local app.command_id = '{command_id}';"
-                f" select pg_advisory_xact_lock({key})"
+                f"begin; set local app.tenant_id = '{tenant_id}'; set local app.command_id = '{command_id}'{lock}"
             )
         except BaseException as error:
             if not isinstance(error, Exception):
                 link.terminate()  # cancelled: the server may yet begin, and nobody would know of the transaction
-            await Transaction(self, link, tenant_id, turn).rollback()
+            await Transaction(self, link, tenant_id, turn, preparing).rollback()
             raise
-        return Transaction(self, link, tenant_id, turn)
+        return Transaction(self, link, tenant_id, turn, preparing)
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Link]:

@@ -1,9 +1,10 @@
-"""The key ring of a process: what each tenant seals, with which keys, and what sealed values hold (decision 0023)."""
+"""The key ring of a process: what each tenant seals, with which keys, and what sealed values hold (0023, 0034)."""
 
 import hashlib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 from typing import Any, Final
 from uuid import UUID
@@ -19,15 +20,20 @@ from app.vault import Vault
 from commands.sealing import Seals
 from domain.custom_fields.sql import definition_of
 from domain.encryption.plan import EncryptionMap, MappedField, Plan
+from domain.encryption.subjects import subjects_by_id
 from domain.encryption.tokens import (
     DATA_BYTES,
+    ERASED,
     LOOKUP_BYTES,
     MARKED,
-    Reader,
+    Erased,
+    Subject,
+    Subjects,
     TenantKeys,
     Unreadable,
     lookup_key,
     open_json,
+    subjects_in,
 )
 from domain.encryption.wrapping import KeyMissing, KeysUnavailable, LocalWrapping, Wrapping, unwrap, wrap
 from domain.errors import Problem
@@ -37,6 +43,10 @@ PLAN_SECONDS: Final = 60.0
 """How long a plan is trusted without any word of a change; changes are told at once, by the relay."""
 KEY_SECONDS: Final = 900.0
 """How long unwrapped keys stay in memory."""
+SUBJECT_SECONDS: Final = 60.0
+"""How long the secret of a record is used without any word of its erasure; that too is told at once."""
+MOST_SUBJECTS: Final = 50_000
+"""Secrets of records that a process remembers."""
 _RELOAD_SECONDS: Final = 1.0
 """How often at most a token of an unknown key makes the keys be read again."""
 UNAVAILABLE: Final = "The encryption keys are not available"
@@ -73,6 +83,35 @@ class _Remembered(Struct):
     at: float
 
 
+class Reading:
+    """Opens tokens of a tenant; what cannot be opened is answered with None, what was erased with ERASED.
+
+    `erased` counts the latter.
+    """
+
+    def __init__(self, keys: TenantKeys, subjects: Subjects) -> None:
+        self.erased = 0
+        self._keys = keys
+        self._subjects = subjects
+        self._seen: dict[str, Raw | None] = {}
+
+    def __call__(self, token: str) -> Raw | None:
+        """A `Reader`."""
+        if token not in self._seen:
+            self._seen[token] = self._read(token)
+        found = self._seen[token]
+        self.erased += found is ERASED
+        return found
+
+    def _read(self, token: str) -> Raw | None:
+        try:
+            return self._keys.open(token, self._subjects).value
+        except Erased:
+            return ERASED
+        except Unreadable:
+            return None
+
+
 class NewKey(Struct, frozen=True):
     """A data key that is not stored yet, wrapped."""
 
@@ -91,6 +130,9 @@ class Encryption:
         self._wrapping = wrapping or wrapping_of(settings)
         self._plans: dict[UUID, _Remembered] = {}
         self._keys: dict[UUID, _Remembered] = {}
+        self._subjects: OrderedDict[tuple[UUID, UUID], _Remembered] = OrderedDict()
+        self._forgotten = 0
+        """How often something was forgotten: what was read before must not be remembered afterwards."""
         self.made: Callable[[UUID], None] = lambda tenant_id: None
         """Told when the first keys of a tenant were made, so that the other processes look again."""
 
@@ -138,41 +180,64 @@ class Encryption:
         return None if keys is None else Seals(plan, keys)
 
     def forget(self, tenant_id: UUID) -> None:
-        """Maps, definitions or keys of a tenant changed."""
+        """Maps, definitions or keys of a tenant changed, or a record of it was erased."""
+        self._forgotten += 1
         self._plans.pop(tenant_id, None)
         self._keys.pop(tenant_id, None)
+        for place in [place for place in self._subjects if place[0] == tenant_id]:
+            del self._subjects[place]
 
     def forget_all(self) -> None:
         """Word of changes may have been lost."""
+        self._forgotten += 1
         self._plans.clear()
         self._keys.clear()
+        self._subjects.clear()
 
     # What the way out asks
 
     async def opened(self, tenant_id: UUID, content: bytes) -> bytes:
         """JSON text with the tenant's sealed values opened; what cannot be opened stays as it is stored."""
-        if MARKED not in content:
-            return content
-        self._reread(tenant_id, {int(number) for number in _NUMBERS.findall(content)})
-        read = await self.reader(tenant_id)
+        read = await self.reading(tenant_id, content)
         return content if read is None else open_json(content, read)
 
-    async def reader(self, tenant_id: UUID) -> Reader | None:
-        """Opens tokens of a tenant; None for one that has no keys, or whose keys are not available."""
+    async def reading(self, tenant_id: UUID, content: bytes) -> Reading | None:
+        """Opens the tokens in a text, whose subjects are looked up at once.
+
+        None for a text without any, and for a tenant that has no keys or whose keys are not available.
+        """
+        if MARKED not in content:
+            return None
+        self._reread(tenant_id, {int(number) for number in _NUMBERS.findall(content)})
         keys = await self._known_keys(tenant_id)
         if keys is None:
             return None
-        seen: dict[str, Raw | None] = {}
+        return Reading(keys, await self._subjects_of(tenant_id, subjects_in(content)))
 
-        def read(token: str) -> Raw | None:
-            if token not in seen:
-                try:
-                    seen[token] = keys.open(token).value
-                except Unreadable:
-                    seen[token] = None
-            return seen[token]
+    async def _subjects_of(self, tenant_id: UUID, ids: Collection[UUID]) -> dict[UUID, Subject]:
+        """Subjects by id: those remembered, and the others in one statement."""
+        found: dict[UUID, Subject] = {}
+        for id in ids:
+            known = self._subjects.get((tenant_id, id))
+            if known is not None and monotonic() - known.at < SUBJECT_SECONDS:
+                self._subjects.move_to_end((tenant_id, id))
+                found[id] = known.value
+        missing = set(ids) - found.keys()
+        if missing:
+            forgotten = self._forgotten
+            async with self._database.system() as connection:
+                rows = await subjects_by_id(connection, tenant_id, missing)
+            found |= {one.id: one for one in rows}
+            if forgotten == self._forgotten:
+                self._remember(tenant_id, rows)
+        return found
 
-        return read
+    def _remember(self, tenant_id: UUID, subjects: Sequence[Subject]) -> None:
+        now = monotonic()
+        for one in subjects:
+            self._subjects[tenant_id, one.id] = _Remembered(one, now)
+        while len(self._subjects) > MOST_SUBJECTS:
+            self._subjects.popitem(last=False)
 
     async def alternatives(
         self, tenant_id: UUID, table: str, filters: Sequence[tuple[str, tuple[str, ...]]]

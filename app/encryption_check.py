@@ -11,7 +11,7 @@ from app.encryption import Encryption
 from commands.encryption import sealable_columns, sealable_tables
 from commands.sealing import Seals
 from domain import snapshots
-from domain.encryption.tokens import Place, Unreadable, is_token, key_number
+from domain.encryption.tokens import Place, Unreadable, head_of, is_token, key_number, subjects_in
 from domain.resources import Resource, resource_of
 
 _PAGE = 1_000
@@ -21,7 +21,7 @@ class Finding(Struct, rename="camel"):
     """The sealed values of one table, and what is not as it should be.
 
     `plain` rows hold a designated value that is not sealed where it stands; `older` values are sealed with a key that
-    is not the newest, `misplaced` ones were sealed for another row or field.
+    is not the newest or without a secret of their record, `misplaced` ones were sealed for another row or field.
     """
 
     table: str
@@ -55,6 +55,8 @@ async def look(database: Database, encryption: Encryption, tenant_id: UUID) -> l
                     tenant_id,
                     last,
                 )
+                met = {id for row in rows for id in subjects_in(row["row"].encode())}
+                await seals.learn(connection, met)
                 for row in rows:
                     _note(finding, seals, resource, snapshots.decode(row["row"]))
                 if len(rows) < _PAGE:
@@ -66,16 +68,16 @@ async def look(database: Database, encryption: Encryption, tenant_id: UUID) -> l
 
 def _note(finding: Finding, seals: Seals, resource: Resource, row: dict[str, Any]) -> None:
     finding.rows += 1
-    if any(seals.row(resource, row, {})[name] != row[name] for name in sealable_columns(resource)):
-        finding.plain += 1
+    finding.plain += seals.unsealed(resource, row)
     for field, token in _tokens(resource, row):
         finding.values += 1
         try:
-            opened = seals.keys.open(token)
+            opened = seals.open(token)
         except Unreadable:
             finding.unreadable += 1
             continue
-        finding.older += key_number(token) != seals.keys.current
+        head = head_of(token)
+        finding.older += key_number(token) != seals.keys.current or head is None or head.subject is None
         finding.misplaced += not opened.stands_in(Place(resource.name, field, UUID(row["id"])))
 
 

@@ -48,6 +48,7 @@ from domain.jobs import JOB_TABLE
 from domain.keys import derived_key, tenant_key
 from domain.mail import mail_outbox
 from projections.index import IndexProjector
+from queries.index_reading import UNSEARCHED, IndexReading
 
 PARTS = (
     "api_keys",
@@ -58,6 +59,7 @@ PARTS = (
     "directory",
     "encryption",
     "entities",
+    "erasure",
     "feature_toggles",
     "jobs",
     "query_index",
@@ -166,6 +168,14 @@ class Application:
         self.sealer = Sealer(database, settings)
         self.closing = asyncio.Event()
         self.bus.after_commit(self._committed)
+
+    def reading(self, tenant_id: UUID) -> IndexReading:
+        """How lists of a tenant read the query index."""
+        settings = self.settings
+        unsearched = (*UNSEARCHED, *settings.search_blocklist)
+        return IndexReading(
+            self.search_key(tenant_id), settings.search_tokens, unsearched, settings.force_partial_index
+        )
 
     @property
     def probes(self) -> dict[str, Probe]:

@@ -1,4 +1,4 @@
-"""Sealing anew what a tenant has stored: table by table, in commands of a few hundred rows (decision 0023)."""
+"""Sealing anew what a tenant has stored, in commands of a few hundred rows, and what else changes keys (0023, 0034)."""
 
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
@@ -10,7 +10,8 @@ from app.encryption import Encryption
 from app.jobs.relay import EVENTS_CHANNEL
 from commands.bus import Bus
 from commands.encryption import Reencrypt, RotateKey, sealable_tables
-from domain.scope import system_scope
+from commands.erasure import Erase, Erased
+from domain.scope import Options, system_scope
 
 
 class Progress(Struct, frozen=True, rename="camel"):
@@ -51,7 +52,22 @@ async def rotated(database: Database, encryption: Encryption, bus: Bus, tenant_i
     key = await encryption.new_key(tenant_id)
     command = RotateKey(number=key.number, wrapped=key.wrapped, wrapped_by=key.wrapped_by)
     await bus.execute(command, system_scope(tenant_id))
+    await _announce(database, encryption, tenant_id)
+    return key.number
+
+
+async def erased(
+    database: Database, encryption: Encryption, bus: Bus, tenant_id: UUID, command: Erase
+) -> Erased:
+    """Erase a record beside a running server. Raises Problem as the command does."""
+    options = Options(reason=command.reason)
+    result: Erased = (await bus.execute(command, system_scope(tenant_id), options)).result
+    await _announce(database, encryption, tenant_id)
+    return result
+
+
+async def _announce(database: Database, encryption: Encryption, tenant_id: UUID) -> None:
+    """Have every process forget the keys of a tenant that it remembers."""
     encryption.forget(tenant_id)
     async with database.system() as connection:
         await connection.execute("select pg_notify($1, $2)", EVENTS_CHANNEL, f"cache:{tenant_id}:encryption")
-    return key.number

@@ -53,6 +53,12 @@ Switch = Annotated[
 """A boolean token; any other text counts as false."""
 
 
+Unless = Annotated[
+    bool, BeforeValidator(lambda value: flag(value) is not False if isinstance(value, str) else value)
+]
+"""A boolean token; any other text counts as true."""
+
+
 def _named(name: str, default: Any, *, older: str | None = None, others: tuple[str, ...] = ()) -> Any:
     """A setting that keeps the contract's own name instead of the prefix (and perhaps an older one, and others)."""
     names = [name, *([older] if older else []), *others]
@@ -160,6 +166,25 @@ class Settings(BaseSettings):
     toggles_uncached: Switch = _named("OM_FEATURE_TOGGLES_CACHE_DISABLED", False)
     """Whether each check of a feature toggle asks the database."""
     upgrade_actions: Switch = _named("UPGRADE_ACTIONS_ENABLED", False)
+
+    # Query index
+    force_partial_index: Switch = _named("FORCE_QUERY_INDEX_ON_PARTIAL_INDEXES", False)
+    """Whether lists read the index although documents are missing; else they read the tables meanwhile."""
+    auto_reindex: Unless = Field(
+        True, validation_alias=AliasChoices("SCHEDULE_AUTO_REINDEX", "QUERY_INDEX_AUTO_REINDEX")
+    )
+    """Whether a list that meets missing documents has them built."""
+    coverage_cache_ms: Annotated[int, _number(300_000, 0)] = _named("QUERY_INDEX_COVERAGE_CACHE_MS", 300_000)
+    """How long the counts that lists warn with are believed, in milliseconds."""
+    search_tokens: Unless = _named("OM_SEARCH_ENABLED", True)
+    """Whether searches look records up by their tokens; else they compare the text of each, with the same result."""
+    search_blocklist: Words = _named("OM_SEARCH_FIELD_BLOCKLIST", ())
+    """Custom fields with one of these words in their key are not searched."""
+
+    encrypted_sort_max_rows: Annotated[int | None, BeforeValidator(_positive)] = _named(
+        "OM_ENCRYPTED_SORT_MAX_ROWS", None
+    )
+    """How many sealed labels are opened to sort choices by them; without it, 5,000."""
 
     # Audit logs
     audit_core_retention_days: Annotated[int, _number(7, 1)] = _named("AUDIT_LOGS_CORE_RETENTION_DAYS", 7)

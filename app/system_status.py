@@ -24,9 +24,13 @@ class Variable(Struct, frozen=True):
     kind: Kind
     default: str | None
     name: str
+    older: str | None = None
+    """Another name that the setting is read from when this one is not given."""
 
 
-def _variables(*rows: tuple[str, Kind, str | None, str]) -> tuple[Variable, ...]:
+def _variables(
+    *rows: tuple[str, Kind, str | None, str] | tuple[str, Kind, str | None, str, str],
+) -> tuple[Variable, ...]:
     return tuple(Variable(*row) for row in rows)
 
 
@@ -56,7 +60,7 @@ CATEGORIES: Final[Mapping[str, tuple[Variable, ...]]] = {
         ("CACHE_SQLITE_PATH", "string", "./.mercato/cache/cache.db", "cacheSqlitePath"),
     ),
     "query_index": _variables(
-        ("SCHEDULE_AUTO_REINDEX", "boolean", "true", "scheduleAutoReindex"),
+        ("SCHEDULE_AUTO_REINDEX", "boolean", "true", "scheduleAutoReindex", "QUERY_INDEX_AUTO_REINDEX"),
         ("OPTIMIZE_INDEX_COVERAGE_STATS", "boolean", "false", "optimizeIndexCoverageStats"),
         ("FORCE_QUERY_INDEX_ON_PARTIAL_INDEXES", "boolean", "false", "forceQueryIndexOnPartialIndexes"),
         ("QUERY_INDEX_WARMUP_ENABLED", "boolean", "true", "queryIndexWarmupEnabled"),
@@ -107,10 +111,15 @@ def categories(with_values: bool, environment: Mapping[str, str] = os.environ) -
             key,
             f"configs.systemStatus.categories.{camel(key)}",
             f"configs.systemStatus.categories.{camel(key)}Description",
-            [_item(key, one, environment.get(one.key), with_values) for one in variables],
+            [_item(key, one, _typed(one, environment), with_values) for one in variables],
         )
         for key, variables in CATEGORIES.items()
     ]
+
+
+def _typed(variable: Variable, environment: Mapping[str, str]) -> str | None:
+    typed = environment.get(variable.key)
+    return typed if typed or variable.older is None else environment.get(variable.older)
 
 
 def _item(category: str, variable: Variable, typed: str | None, with_values: bool) -> Item:

@@ -26,6 +26,7 @@ from commands.registry import (
     definition_of,
     guards_of,
     handler_of,
+    preparer_of,
     recorded_input,
 )
 from commands.sealing import Sealing, refuse_forged
@@ -76,6 +77,10 @@ class Transaction(Protocol):
 
     connection: Any
 
+    async def lock(self) -> None:
+        """Take the tenant's lock, where it began without."""
+        ...
+
     async def commit(self, last: Closing | None = None) -> None:
         """Send the last statement, if any, and make it all durable; nothing is left of it when that fails."""
         ...
@@ -92,8 +97,8 @@ class Transaction(Protocol):
 class Transactions(Protocol):
     """Where write transactions come from."""
 
-    async def begin(self, tenant_id: UUID, command_id: str) -> Transaction:
-        """Open one, with the tenant set and the tenant's lock held."""
+    async def begin(self, tenant_id: UUID, command_id: str, *, locked: bool = True) -> Transaction:
+        """Open one, with the tenant set and (unless not `locked`) the tenant's lock held."""
         ...
 
 
@@ -128,6 +133,7 @@ class Bus:
         self._undo_max_age = undo_max_age
         self._listeners: list[Callable[[Committed], None]] = []
         self._keep = keeper(projector, history.is_settled)
+        self._put_down = keeper(None, history.is_settled)
         self._scopes: set[tuple[UUID, UUID | None]] = set()
         self._conflicts: dict[str, str] = {}
         for resource in all_resources():
@@ -142,7 +148,7 @@ class Bus:
         kind = definition_of(type(command))
         authorize(kind, scope)
         target = getattr(command, kind.target) if kind.target else None
-        handler = handler_of(type(command))
+        handler, preparer = handler_of(type(command)), preparer_of(type(command))
         work = Work(
             command_id=kind.id,
             label=kind.label,
@@ -151,6 +157,7 @@ class Bus:
             undoable=kind.undoable,
             input=Raw(_encode(recorded_input(kind, command))) if kind.logged else None,
             perform=lambda unit: handler(command, unit),
+            prepare=None if preparer is None else lambda unit: preparer(command, unit),
             target=target,
         )
         return await self.run(work, scope, options)
@@ -249,8 +256,15 @@ class Bus:
         raise AssertionError("unreachable")
 
     async def _run(self, work: Work, scope: Scope, options: Options) -> Outcome:
-        transaction = await self._transactions.begin(scope.tenant_id, work.command_id)
+        transaction = await self._transactions.begin(
+            scope.tenant_id, work.command_id, locked=work.prepare is None
+        )
         try:
+            if work.prepare is not None:
+                now = datetime.now(UTC)
+                await work.prepare(Unit(transaction.connection, scope, now, random_id(now)))
+                if not options.dry_run:
+                    await transaction.lock()
             outcome, unit, last = await self._inside(transaction.connection, work, scope, options)
             if outcome.replayed:
                 # The answer that is given again may be another request's that waits for the disk: so does this one.
@@ -302,7 +316,7 @@ class Bus:
             if stored is not None:
                 return stored, unit, None
         await self._seal(unit, work)
-        unit.keep = self._keep
+        unit.keep = self._put_down if options.dry_run else self._keep
         result = await work.perform(unit)
         for guard in guards_of(unit.tables):
             await guard(unit)
@@ -310,8 +324,10 @@ class Bus:
         entry = log_entry(work, unit, scope, options, self._token_key) if recorded and work.logged else None
         if unit.changes and not work.logged:
             raise RuntimeError(f"{work.command_id} is not logged but changed {unit.changes[0].t}")
-        if unit.seals is not None and unit.seals.used:
-            _hide(unit)
+        if unit.seals is not None:
+            if unit.seals.used:
+                _hide(unit)
+            await unit.seals.settle(connection, (change.a for change in unit.changes if change.a))
         if options.dry_run:
             return Outcome(result, dry_run=preview(work, unit, result)), unit, None
         if unit.jobs:
@@ -329,6 +345,8 @@ class Bus:
             await announce(connection, scope.tenant_id, unit.log_id, unit.events, now)
         if options.idempotency_key is not None:
             await store_answer(unit, work, options.idempotency_key, entry, result, self._token_key)
+            if unit.seals is not None:
+                await unit.seals.keep(connection)
         return Outcome(result, entry), unit, last
 
     async def _seal(self, unit: Unit, work: Work) -> None:

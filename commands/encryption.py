@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from commands.registry import Command, command, guards, handles
 from commands.sealing import Seals
@@ -14,7 +14,7 @@ from domain.custom_fields import ENTITY_ID
 from domain.encryption.jobs import REENCRYPT_JOB, ReencryptRequest
 from domain.encryption.plan import CUSTOM, place_of, resource_of_entity
 from domain.encryption.tables import data_keys, encryption_maps
-from domain.encryption.tokens import Reader, Unreadable, open_value
+from domain.encryption.tokens import ERASED, Reader, open_value, subjects_in
 from domain.errors import Problem
 from domain.resources import Resource, all_resources, resource_of
 from domain.wire import iso_ms
@@ -185,9 +185,12 @@ async def reencrypt(command: Reencrypt, unit: Unit) -> Resealed:
     )
     unreadable = _Unreadable(unit.seals)
     stored = [snapshots.decode(row["row"]) for row in rows]
-    wanted = [(row, unit.seals.row(resource, open_value(row, unreadable.read), {})) for row in stored]
+    await unit.seals.learn(unit.connection, {id for row in rows for id in subjects_in(row["row"].encode())})
+    opened = [open_value(row, unreadable.read) for row in stored]
+    await unit.seals.meet(unit.connection, resource, [(row, {}) for row in opened])
+    wanted = [(row, unit.seals.row(resource, plain, {})) for row, plain in zip(stored, opened, strict=True)]
     patches = [
-        {"id": row["id"], **{name: sealed[name] for name in columns if sealed[name] != row[name]}}
+        {"id": row["id"], **{name: _exact(sealed[name]) for name in columns if sealed[name] != row[name]}}
         for row, sealed in wanted
         if any(sealed[name] != row[name] for name in columns)
     ]
@@ -209,8 +212,13 @@ def sealable_columns(resource: Resource) -> list[str]:
     return [*own, CUSTOM] if CUSTOM in resource.table.columns else own
 
 
+def _exact(value: Any) -> Raw:
+    """A value that was read from a row, as it goes back: fractions keep their digits."""
+    return Raw(snapshots.encode(value))
+
+
 class _Unreadable:
-    """Opens tokens and counts those that cannot be opened, which stay as they are."""
+    """Opens tokens and counts those that cannot be opened, which stay as they are; what was erased stays too."""
 
     def __init__(self, seals: Seals) -> None:
         self._seals = seals
@@ -220,11 +228,9 @@ class _Unreadable:
     def read(self) -> Reader:
         """For `open_value`."""
 
-        def read(token: str) -> Any:
-            try:
-                return self._seals.keys.open(token).value
-            except Unreadable:
-                self.count += 1
-                return None
+        def read(token: str) -> Raw | None:
+            value = self._seals.read(token)
+            self.count += value is None
+            return None if value is ERASED else value
 
         return read

@@ -2,10 +2,10 @@
 
 Statements are mirrored in the reverse of their order, each set-based. Every row is guarded: it is changed only when
 the columns that the command changed still are what it left (`updated_at` apart, which is stamped anew, and computed
-columns, which are worked out again).
+columns, which are worked out again). Of a column that holds an object (custom fields) the keys count, each for itself.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Literal
 from uuid import UUID
@@ -17,20 +17,45 @@ from msgspec import Raw
 from commands import statements
 from commands.unit import Change, Unit
 from domain.errors import Problem
-from domain.resources import Resource, resource_of
+from domain.images import camel
+from domain.resources import Resource, Row, resource_of
 from domain.upcasters import current
 from domain.wire import iso_ms
 
 _encode = msgspec.json.Encoder().encode
 _changes = msgspec.json.Decoder(list[Change])
+_members = msgspec.json.Decoder(Row)
+
+RowName = tuple[str, str]
+"""Table and id."""
+Field = tuple[str, str | None]
+"""A column, or one key of a column that holds an object."""
 
 
 class ChangedSince(Exception):
-    """Rows are no longer what the command left: `rows` are (table, id) pairs."""
+    """Rows are no longer what the command left; `fields` says of rows what of them is not, where that is known."""
 
-    def __init__(self, rows: list[tuple[str, str]]) -> None:
+    def __init__(self, rows: list[RowName], fields: Mapping[RowName, list[Field]] | None = None) -> None:
         super().__init__(f"{len(rows)} rows changed since")
         self.rows = rows
+        self.fields = dict(fields or {})
+
+
+MOST_TOLD = 200
+"""Rows of a table of which it is looked up what was changed since."""
+
+CHANGED = """
+exists (select from jsonb_array_elements(l.changes) c
+         where c ->> 't' = x.t and c -> 'k' ->> 'id' = x.id::text
+           and (c ->> 'o' <> 'u' or x.fields = '[]' or exists (
+                select from jsonb_array_elements(x.fields::jsonb) f
+                 where case when f ->> 1 is null then c -> 'a' ? (f ->> 0)
+                            else c -> 'a' -> (f ->> 0) -> (f ->> 1)
+                                 is distinct from c -> 'b' -> (f ->> 0) -> (f ->> 1) end)))
+"""
+"""Whether the log row `l` changed one of `x.fields` (JSON of `Field`s; none: anything) of the row (`x.t`, `x.id`), and
+not only another part of the record.
+"""
 
 
 def decode(changes: str | bytes) -> list[Change]:
@@ -163,26 +188,33 @@ def _is_own(change: Change) -> bool:
 
 async def _reverse_statement(unit: Unit, resource: Resource, operation: str, group: list[Change]) -> None:
     free = resource.volatile | resource.computed
-    tenant, volatile = unit.scope.tenant_id, sorted(free)
+    tenant = unit.scope.tenant_id
     stamp = {column: Raw(_encode(unit.now)) for column in resource.volatile}
+    steps: list[dict[str, Any]] = []
     if operation == "i":
         sql = statements.reverse_insert(resource.name)
-        args: tuple[Any, ...] = (tenant, _text([change.a for change in group]), volatile)
+        steps = [{"from": change.a} for change in group]
+        args: tuple[Any, ...] = (tenant, _text([change.a for change in group]))
     elif operation == "d":
         sql = statements.reverse_delete(resource.name)
         images = [resource.completed(change.b or {}) | stamp for change in group]
         args = (_text(_sealed(unit, resource, images, group)),)
     else:
         sql = statements.reverse_update(resource.name)
-        steps = [_step_back(change, stamp, free) for change in group]
+        steps = [_step_back(resource, change, stamp, free) for change in group]
         whole = [{**step["to"], "id": change.k["id"]} for step, change in zip(steps, group, strict=True)]
         for step, image in zip(steps, _sealed(unit, resource, whole, group), strict=True):
             step["to"] = {column: image[column] for column in step["to"]}
-        args = (tenant, _text(steps), volatile)
+        args = (tenant, _text(steps))
     records = await unit.connection.fetch(sql, *args)
     if len(records) < len(group):
         done = {record["ord"] for record in records}
-        raise ChangedSince([(c.t, _id(c)) for n, c in enumerate(group, 1) if n not in done])
+        stuck = {
+            (c.t, _id(c)): step
+            for n, (c, step) in enumerate(zip(group, steps, strict=True), 1)
+            if n not in done
+        }
+        raise ChangedSince(list(stuck), await changed_fields(unit, resource, stuck))
     inverse = {"i": "d", "d": "i", "u": "u"}
     unit.note(resource, inverse[operation], records)  # type: ignore[arg-type]  # a literal of the three
 
@@ -196,10 +228,59 @@ def _sealed(
     return unit.seals.images(resource, images, [change.u or change.b or {} for change in group])
 
 
-def _step_back(change: Change, stamp: dict[str, Raw], free: frozenset[str]) -> dict[str, Any]:
-    before = {column: value for column, value in (change.b or {}).items() if column not in free}
-    after = {column: value for column, value in (change.a or {}).items() if column not in free}
-    return {"k": change.k, "to": before | stamp, "from": after}
+def _step_back(
+    resource: Resource, change: Change, stamp: dict[str, Raw], free: frozenset[str]
+) -> dict[str, Any]:
+    """What `statements.reverse_update` needs to take an update back."""
+    before: dict[str, Any] = {
+        column: value for column, value in (change.b or {}).items() if column not in free
+    }
+    after: dict[str, Any] = {
+        column: value for column, value in (change.a or {}).items() if column not in free
+    }
+    keys: dict[str, list[str]] = {}
+    for column in resource.keyed & before.keys() & after.keys():
+        old, new = _members.decode(before[column]), _members.decode(after[column])
+        keys[column] = _differing(old, new)
+        before[column] = {key: old[key] for key in keys[column] if key in old}
+        after[column] = {key: new[key] for key in keys[column] if key in new}
+    return {"k": change.k, "to": before | stamp, "from": after, "keys": keys}
+
+
+def _differing(one: Row, other: Row) -> list[str]:
+    """The keys that two objects do not have in common, value by value."""
+    return [key for key in one | other if one.get(key) != other.get(key)]
+
+
+async def changed_fields(
+    unit: Unit, resource: Resource, steps: Mapping[RowName, Mapping[str, Any]]
+) -> dict[RowName, list[Field]]:
+    """What of rows is not as their steps want it: of each, at most MOST_TOLD rows, `from` with its `keys` is compared
+    with the row as it is now. Rows that are gone have no fields.
+    """
+    names = list(steps)[:MOST_TOLD]
+    free = resource.volatile | resource.computed
+    rows = await unit.fetch(
+        f"select id, to_jsonb(t)::text as row from {resource.name} t where tenant_id = $1 and id = any($2::uuid[])",
+        unit.scope.tenant_id,
+        [UUID(id) for _, id in names],
+    )
+    found: dict[RowName, list[Field]] = {}
+    for record in rows:
+        name = (resource.name, str(record["id"]))
+        step, now = steps[name], _members.decode(record["row"])
+        wanted: Row = {column: value for column, value in step["from"].items() if column in now.keys() - free}
+        fields: list[Field] = []
+        for column, value in wanted.items():
+            if column not in resource.keyed:
+                fields += [(column, None)] if value != now[column] else []
+                continue
+            whole = _members.decode(_encode(value))
+            keys = (step.get("keys") or {}).get(column)
+            own, present = whole, _members.decode(now[column])
+            fields += [(column, key) for key in _differing(own, present) if keys is None or key in keys]
+        found[name] = fields
+    return found
 
 
 def _id(change: Change) -> str:
@@ -211,20 +292,20 @@ def _text(value: Any) -> str:
 
 
 async def blocked(connection: asyncpg.Connection, error: ChangedSince, tenant: Any, seq: int) -> Problem:
-    """The answer to a reversal that met changed rows: which later action changed them, when the log knows."""
-    tables = [table for table, _ in error.rows]
-    ids = [id for _, id in error.rows]
+    """The answer to a reversal that met changed rows: which fields those are, and which later action changed them, as
+    far as that is known.
+    """
     later = await connection.fetchrow(
-        "select l.id, l.command_id, l.action_label, l.created_at, l.actor_user_id from action_log_rows r"
+        "select l.id, l.command_id, l.action_label, l.created_at from"
+        " unnest($3::text[], $4::uuid[], $5::text[]) x(t, id, fields)"
+        " join action_log_rows r on r.tenant_id = $1 and r.seq > $2 and r.table_name = x.t and r.row_id = x.id"
         " join action_logs l on l.tenant_id = r.tenant_id and l.id = r.log_id"
-        " where r.tenant_id = $1 and r.seq > $2 and (r.table_name, r.row_id) in"
-        " (select * from unnest($3::text[], $4::uuid[]))"
-        " and exists (select from jsonb_array_elements(l.changes) c"  # not only a part of the record
-        " where c ->> 't' = r.table_name and c -> 'k' ->> 'id' = r.row_id::text) order by r.seq desc limit 1",
+        f" where {CHANGED} order by r.seq desc limit 1",
         tenant,
         seq,
-        tables,
-        ids,
+        [table for table, _ in error.rows],
+        [id for _, id in error.rows],
+        [_text(error.fields.get(row, [])) for row in error.rows],
     )
     extra: dict[str, Any] = {}
     if later is not None:
@@ -234,4 +315,13 @@ async def blocked(connection: asyncpg.Connection, error: ChangedSince, tenant: A
             "actionLabel": later["action_label"],
             "at": iso_ms(later["created_at"]),
         }
+    shown = [name for (table, _), fields in error.fields.items() for name in shown_fields(table, fields)]
+    if shown:
+        extra["changedFields"] = list(dict.fromkeys(shown))
     return Problem.bad_request("The record has been changed since", "changed_since", **extra)
+
+
+def shown_fields(table: str, fields: Iterable[Field]) -> list[str]:
+    """Fields as clients know them; hidden columns are not told."""
+    hidden = resource_of(table).hidden
+    return [camel(column) if key is None else f"cf_{key}" for column, key in fields if column not in hidden]

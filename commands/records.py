@@ -104,7 +104,7 @@ async def delete_record(command: DeleteRecord, unit: Unit) -> Answer:
     return {"ok": True}
 
 
-@guards("entity_records")
+@guards("entity_records", piecewise=True)
 async def keep_out(unit: Unit) -> None:
     """Undo and redo of changes of a restricted entity's records need the right to it, as the changes did."""
     types = {

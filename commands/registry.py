@@ -23,6 +23,7 @@ class Command(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 Handler = Callable[[Any, Unit], Awaitable[Any]]
+Preparer = Callable[[Any, Unit], Awaitable[None]]
 Guard = Callable[[Unit], Awaitable[None]]
 
 
@@ -59,7 +60,9 @@ class Definition(Struct, frozen=True):
 _by_id: dict[str, Definition] = {}
 _by_type: dict[type[Command], Definition] = {}
 _handlers: dict[type[Command], Handler] = {}
+_preparers: dict[type[Command], Preparer] = {}
 _guards: dict[str, list[Guard]] = {}
+_piecewise: set[Guard] = set()
 _revivers: dict[type[Command], Reviver] = {}
 
 C = TypeVar("C", bound=Command)
@@ -110,6 +113,25 @@ def handles(
     return register
 
 
+def prepares(cls: type[C]) -> Callable[[Preparer], Preparer]:
+    """Declare what a command may do before it waits for its tenant's lock, in its own transaction: long reading.
+
+    Nothing that it found need be true any more when the handler runs, and the handler must do without it. It raises no
+    Problem. A dry run of such a command does not wait for the lock at all.
+    """
+
+    def register(preparer: Preparer) -> Preparer:
+        _preparers[cls] = preparer
+        return preparer
+
+    return register
+
+
+def preparer_of(cls: type[Command]) -> Preparer | None:
+    """What a command may do before it waits, if anything."""
+    return _preparers.get(cls)
+
+
 def revives(cls: type[Command]) -> Callable[[Reviver], Reviver]:
     """Declare how replay completes the recorded input of a command whose input is not recorded as a whole.
 
@@ -130,16 +152,19 @@ def reviver_of(cls: type[Command]) -> Reviver | None:
     return _revivers.get(cls)
 
 
-def guards(*tables: str) -> Callable[[Guard], Guard]:
+def guards(*tables: str, piecewise: bool = False) -> Callable[[Guard], Guard]:
     """Declare what must hold whenever rows of these tables were changed, by whichever command, undo or redo.
 
     The guard is asked in the transaction, when everything is written and nothing is committed: `unit.changes` says what
-    was done, queries see the outcome. It raises Problem to refuse all of it.
+    was done, queries see the outcome. It raises Problem to refuse all of it. One that looks at each change for itself
+    is `piecewise`: a command that touches very many rows asks it of some at a time.
     """
 
     def register(guard: Guard) -> Guard:
         for table in tables:
             _guards.setdefault(table, []).append(guard)
+        if piecewise:
+            _piecewise.add(guard)
         return guard
 
     return register
@@ -148,6 +173,11 @@ def guards(*tables: str) -> Callable[[Guard], Guard]:
 def guards_of(tables: Iterable[str]) -> list[Guard]:
     """The guards of any of these tables, each once."""
     return list(dict.fromkeys(guard for table in sorted(tables) for guard in _guards.get(table, ())))
+
+
+def is_piecewise(guard: Guard) -> bool:
+    """Whether a guard may be asked of some changes at a time."""
+    return guard in _piecewise
 
 
 def definition_of(cls: type[Command]) -> Definition:

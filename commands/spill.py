@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from commands.log import Projector, row_events, touched_rows
-from commands.registry import guards_of
+from commands.registry import guards_of, is_piecewise
 from commands.unit import Unit
 
 HELD = 4_000
@@ -27,17 +27,21 @@ insert into command_pieces values ($1, $2::text::jsonb, $3::text::jsonb, $4::tex
 """
 
 
-def keeper(projector: Projector, settled: Callable[[str], bool]) -> Keep:
-    """Puts down what a unit has noted, and brings the documents of those rows up to date.
+def keeper(projector: Projector | None, settled: Callable[[str], bool]) -> Keep:
+    """Puts down what a unit has noted, and brings the documents of those rows up to date (without a projector, of a dry
+    run, it does not).
 
-    Rows of tables that guards look at, or whose computed columns are worked out afterwards (`settled`), stay where the
-    guards and settlers look for them.
+    Rows of tables that guards look at as a whole, or whose computed columns are worked out afterwards (`settled`), stay
+    where the guards and settlers look for them.
     """
 
     async def keep(unit: Unit) -> None:
         tables = {change.t for change in unit.changes}
-        if len(unit.changes) < HELD or guards_of(tables) or any(map(settled, tables)):
+        guards = guards_of(tables)
+        if len(unit.changes) < HELD or not all(map(is_piecewise, guards)) or any(map(settled, tables)):
             return
+        for guard in guards:
+            await guard(unit)
         tenant_id, changes, last = unit.scope.tenant_id, unit.changes[:-1], unit.changes[-1]
         if not unit.put_down:
             await unit.connection.execute("drop table if exists pg_temp.command_pieces")
@@ -51,7 +55,7 @@ def keeper(projector: Projector, settled: Callable[[str], bool]) -> Keep:
             [table for table, _ in touched],
             [id for _, id in touched],
         )
-        plan = projector.plan(tenant_id, changes)
+        plan = None if projector is None else projector.plan(tenant_id, changes)
         if plan is not None:
             sql = f"with l as (select $1::uuid as tenant_id), {plan.sql(2)} select 1"
             await unit.connection.execute(sql, tenant_id, *plan.args())

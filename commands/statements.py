@@ -13,6 +13,7 @@ FIXED = frozenset({"tenant_id", "id", "created_at"})
 
 
 _FROM = "(x.ch->'from')"
+_KEYS = "(x.ch->'keys')"
 
 
 def _derived(resource: Resource) -> str:
@@ -104,25 +105,49 @@ def load(table: str) -> str:
     return f"select * from {table} where tenant_id = $1 and id = $2"
 
 
-def _unchanged(image: str, expected: str) -> str:
-    """Whether all columns of an image but the volatile ones ($3) still are what the image says.
+def _unchanged(resource: Resource, image: str, row: str) -> str:
+    """Whether all columns that an image names, but those that no guard compares, still are what the image says.
 
-    The image is rendered anew through a row, so that a setting of the session cannot make a difference.
+    `row` is the row that PostgreSQL makes of the image: values are compared as what they are, not as they are written.
     """
-    return (
-        f"(select coalesce(bool_and(to_jsonb(t)->k is not distinct from to_jsonb({expected})->k), true)"
-        f" from jsonb_object_keys({image}) k where k <> all($3::text[]) and to_jsonb(t) ? k)"
+    free = resource.volatile | resource.computed
+    return " and ".join(
+        f"(not {image} ? '{column}'{_or_by_key(resource, column)} or t.{column} is not distinct from {row}.{column})"
+        for column in resource.columns
+        if column not in free
     )
+
+
+def _or_by_key(resource: Resource, column: str) -> str:
+    return f" or coalesce({_KEYS} ? '{column}', false)" if column in resource.keyed else ""
+
+
+def _unchanged_keys(column: str) -> str:
+    """Whether the named keys of an object's column, if any are named, still are what the step says."""
+    return (
+        f"not exists (select from jsonb_array_elements_text({_KEYS}->'{column}') k"
+        f" where t.{column}->k is distinct from {_FROM}->'{column}'->k)"
+    )
+
+
+def _set_back(column: str, keyed: bool) -> str:
+    """The value that a column goes back to; of an object's column, with the named keys alone replaced."""
+    whole = f"when x.ch->'to' ? '{column}' then r.{column} else t.{column} end"
+    if not keyed:
+        return f"case {whole}"
+    named = f"array(select jsonb_array_elements_text({_KEYS}->'{column}'))"
+    return f"case when {_KEYS} ? '{column}' then (t.{column} - {named}) || (x.ch->'to'->'{column}') {whole}"
 
 
 @cache
 def reverse_insert(table: str) -> str:
-    """Delete the rows of $2 (JSON array of images) that still are what the command left. $1 tenant, $3 volatile."""
+    """Delete the rows of $2 (JSON array of images) that still are what the command left. $1 tenant."""
+    resource = resource_of(table)
     return (
-        f"delete from {table} as t using jsonb_array_elements($2::text::jsonb) with ordinality x(img, ord),"
-        f" lateral jsonb_populate_record(null::{table}, x.img) r"
-        f" where t.tenant_id = $1 and t.id = r.id and {_unchanged('x.img', 'r')}"
-        f" returning x.ord as ord, to_jsonb(old)::text as before, null::text as after{_derived(resource_of(table))}"
+        f"delete from {table} as t using jsonb_array_elements($2::text::jsonb) with ordinality x(ch, ord),"
+        f" lateral jsonb_populate_record(null::{table}, x.ch) r"
+        f" where t.tenant_id = $1 and t.id = r.id and {_unchanged(resource, 'x.ch', 'r')}"
+        f" returning x.ord as ord, to_jsonb(old)::text as before, null::text as after{_derived(resource)}"
     )
 
 
@@ -140,18 +165,21 @@ def reverse_delete(table: str) -> str:
 
 @cache
 def reverse_update(table: str) -> str:
-    """Set columns back. $2: JSON array of {k: key, to: columns to set, from: what they must be now}.
+    """Set columns back. $2: JSON array of {k: key, to: columns to set, from: what they must be now, keys}.
 
-    A row that is so already keeps its stamps too: a change of nothing but those would not be noted.
+    `keys` names, for columns that hold one object, those that are set back; `to` and `from` hold just these then, and
+    one that they lack is absent. A row that is so already keeps its stamps too: a change of nothing but those would
+    not be noted.
     """
     resource = resource_of(table)
-    given = {c: f"case when x.ch->'to' ? '{c}' then r.{c} else t.{c} end" for c in _changeable(resource)}
+    given = {c: _set_back(c, c in resource.keyed) for c in _changeable(resource)}
     sets = ", ".join(f"{c} = {value}" for c, value in _stamped_when_changed(resource, given).items())
+    guards = [_unchanged(resource, _FROM, "g"), *map(_unchanged_keys, sorted(resource.keyed))]
     return (
         f"update {table} as t set {sets}"
         f" from jsonb_array_elements($2::text::jsonb) with ordinality x(ch, ord),"
         f" lateral jsonb_populate_record(null::{table}, (x.ch->'k') || (x.ch->'to')) r,"
         f" lateral jsonb_populate_record(null::{table}, (x.ch->'k') || (x.ch->'from')) g"
-        f" where t.tenant_id = $1 and t.id = r.id and {_unchanged(_FROM, 'g')}"
+        f" where t.tenant_id = $1 and t.id = r.id and {' and '.join(guards)}"
         f" returning x.ord as ord, to_jsonb(old)::text as before, to_jsonb(new)::text as after{_derived(resource)}"
     )

@@ -12,9 +12,10 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from commands.history import HistoryAction, reverses
-from commands.registry import Command, command, definition, handles
-from commands.undo_net import broken_rows, compose, go_back
+from commands.history import CHANGED, HistoryAction, reverses, shown_fields
+from commands.progress import tell
+from commands.registry import Command, command, definition, handles, prepares
+from commands.undo_net import Stuck, broken_rows, compose, go_back
 from commands.unit import Unit
 from domain.audit_logs import TAKEN_BACK, UNDO_SELF, UNDO_TENANT
 from domain.errors import Problem, issue
@@ -63,6 +64,8 @@ class Obstacle(Struct, frozen=True, rename="camel"):
     resource_id: str
     why: str
     changed_by: UndoneAction | None = None
+    changed_fields: list[str] = []
+    """What of it the actions left otherwise, as far as that is known and not hidden."""
 
 
 class UndoneMany(Struct, frozen=True, rename="camel"):
@@ -92,12 +95,28 @@ async def mark_again(unit: Unit, log_id: UUID, action: HistoryAction) -> None:
     await unit.connection.execute(_MARKED_ANEW, unit.scope.tenant_id, log_id, unit.now, action == "redo")
 
 
+@prepares(UndoMany)
+async def prepare(wanted: UndoMany, unit: Unit) -> None:
+    """Work out what the actions did while others write: a log row never changes. Which actions count is asked again
+    under the lock.
+    """
+    tell("choosing")
+    try:
+        total = await _select(wanted, unit)
+    except Problem:
+        return  # the handler says why
+    tell("comparing", 0, total)
+    await unit.connection.execute("delete from undo_set where not undoable")
+    await compose(unit)
+    await unit.connection.execute(_PREPARED)
+    tell("waiting", 0, total)
+
+
 @handles(UndoMany)
 async def undo_many(wanted: UndoMany, unit: Unit) -> UndoneMany:
     """Raises Problem 400 without anything to take back, 403 for actions that are not the caller's to undo, and 409
     with everything that stands in the way.
     """
-    await unit.connection.execute(_SET)
     total = await _select(wanted, unit)
     await _require_rights(unit)
     left_out = await unit.fetchval("select count(*) from undo_set where not undoable")
@@ -107,18 +126,34 @@ async def undo_many(wanted: UndoMany, unit: Unit) -> UndoneMany:
         await unit.connection.execute("delete from undo_set where not undoable")
     if total == left_out:
         raise Problem.bad_request("There is nothing to take back", "nothing_to_undo")
-    await compose(unit)
+    if not await _is_prepared(unit):
+        tell("comparing", 0, total - left_out)
+        await compose(unit)
     stuck = await broken_rows(unit) or await go_back(unit)
     if stuck:
         raise await _blocked(unit, stuck)
     if not unit.changes:
         text = "These actions cancel each other out: there is nothing to take back"
         raise Problem.bad_request(text, "nothing_to_undo")
+    rows = unit.put_down + len(unit.changes)
+    tell("recording", rows, rows)
     await unit.connection.execute(_MARKED, unit.scope.tenant_id, unit.log_id, unit.now)
     actions = [_action(row) for row in await unit.fetch(_PLAN, unit.scope.tenant_id, SHOWN)]
-    rows = unit.put_down + len(unit.changes)
     return UndoneMany(True, total - left_out, rows, left_out, actions)
 
+
+async def _is_prepared(unit: Unit) -> bool:
+    """Whether what was prepared is of the same actions."""
+    if await unit.fetchval("select to_regclass('pg_temp.undo_prepared') is null"):
+        return False
+    return bool(await unit.fetchval(_SAME))
+
+
+_PREPARED = "create temp table undo_prepared on commit drop as select id from undo_set"
+_SAME = """
+select not exists (select id from undo_prepared except select id from undo_set)
+   and not exists (select id from undo_set except select id from undo_prepared)
+"""
 
 _SET = """
 drop table if exists pg_temp.undo_set;
@@ -153,20 +188,20 @@ select {_ACTION} from undo_set s join action_logs l on l.tenant_id = $1 and l.id
 
 _OTHERS = f"""
 select x.t, x.id as row_id, {_ACTION}
-  from unnest($2::text[], $3::uuid[]) x (t, id)
+  from unnest($2::text[], $3::uuid[], $4::text[]) x (t, id, fields)
   left join lateral (
     select l.* from action_log_rows r join action_logs l on l.tenant_id = r.tenant_id and l.id = r.log_id
      where r.tenant_id = $1 and r.table_name = x.t and r.row_id = x.id
        and r.seq > (select min(s.seq) from undo_set s)
        and not exists (select from undo_set s where s.id = r.log_id)
-       and exists (select from jsonb_array_elements(l.changes) c
-                    where c ->> 't' = r.table_name and c -> 'k' ->> 'id' = r.row_id::text)
+       and {CHANGED}
      order by r.seq desc limit 1) l on true
 """
 
 
 async def _select(wanted: UndoMany, unit: Unit) -> int:
     """Put the actions into undo_set. Raises Problem 400 for a request that names nothing, too much, or what is gone."""
+    await unit.connection.execute(_SET)
     scope = unit.scope
     args: list[Any] = [scope.tenant_id, scope.actor.id]
     sql = _SELECT
@@ -231,11 +266,15 @@ async def _require_rights(unit: Unit) -> None:
     unit.context["features"] = [one for one in needed if one not in (UNDO_SELF, UNDO_TENANT)]
 
 
-async def _blocked(unit: Unit, rows: list[tuple[str, str]]) -> Problem:
+async def _blocked(unit: Unit, stuck: Stuck) -> Problem:
     """The answer that names what stands in the way."""
-    shown = rows[:SHOWN]
+    shown = list(stuck)[:SHOWN]
     others = await unit.fetch(
-        _OTHERS, unit.scope.tenant_id, [table for table, _ in shown], [UUID(id) for _, id in shown]
+        _OTHERS,
+        unit.scope.tenant_id,
+        [table for table, _ in shown],
+        [UUID(id) for _, id in shown],
+        [msgspec.json.encode(stuck[row]).decode() for row in shown],
     )
     obstacles = [
         Obstacle(
@@ -243,6 +282,7 @@ async def _blocked(unit: Unit, rows: list[tuple[str, str]]) -> Problem:
             str(row["row_id"]),
             "It was changed since by an action that is not among these",
             None if row["id"] is None else _action(row),
+            shown_fields(row["t"], stuck[row["t"], str(row["row_id"])]),
         )
         for row in others
     ]
@@ -250,7 +290,7 @@ async def _blocked(unit: Unit, rows: list[tuple[str, str]]) -> Problem:
         "Some records were changed since; nothing was taken back",
         "undo_many_blocked",
         blocked=msgspec.to_builtins(obstacles),
-        blockedTotal=len(rows),
+        blockedTotal=len(stuck),
     )
 
 

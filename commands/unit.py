@@ -153,6 +153,8 @@ class Unit:
 
     async def make_room(self) -> None:
         """Let what was noted so far be put down, where it is much; for handlers that go on with further rows."""
+        if self.seals is not None:
+            await self.seals.keep(self.connection)
         if self.keep is not None:
             await self.keep(self)
 

@@ -51,6 +51,8 @@ class Work(Struct):
     undoable: bool
     input: Raw | None
     perform: Callable[[Unit], Awaitable[Any]]
+    prepare: Callable[[Unit], Awaitable[None]] | None = None
+    """What it does before it waits for the tenant's lock."""
     target: UUID | None = None
     resource_id: str | None = None
     reverses: UUID | None = None

@@ -38,6 +38,8 @@ STALLED_AFTER: Final = timedelta(seconds=60)
 """Unfinished work that showed no sign of life for so long counts as stalled, and may be replaced."""
 STALE_AFTER: Final = timedelta(seconds=60)
 """Counts older than this are counted anew when somebody looks."""
+REBUILD_EVERY: Final = timedelta(minutes=5)
+"""How often at most lists have missing documents of an entity type built by themselves."""
 MOST_SHOWN: Final = 100
 """Errors, and notes, that the status shows."""
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from msgspec import Struct
 
-from domain.entities import ENTITY_KIND, Right, record_feature
+from domain.entities import ENTITY_KIND, RECORDS_VIEW, Right, record_feature
 from domain.entities.code import RIGHTS, is_code_entity
 from domain.errors import Problem
 from domain.resources import Resource, all_resources, custom_fields_column, tenant_table
@@ -24,18 +24,6 @@ entity_records = tenant_table(
     sa.Column("record_id", sa.Uuid, nullable=False),
     custom_fields_column(),
     sa.Column("deleted_at", sa.DateTime(timezone=True)),
-)
-
-RECORD = Resource(
-    entity_records,
-    kind=RECORD_KIND,
-    entity_type=RECORD_PROJECTION,
-    within=(ENTITY_KIND, "entity_type"),
-    hidden=frozenset({"deleted_at"}),
-    conflicts={
-        "entity_records_pkey": "A record with this id exists already.",
-        "entity_records_once": "A record with this id exists already.",
-    },
 )
 
 FIXED_KEYS: Final = frozenset(
@@ -128,3 +116,42 @@ async def admit(connection: Any, scope: Scope, entity_id: str, right: Right) -> 
     if mapped is None or not scope.can(mapped[0 if right == "view" else 1]):
         raise Problem.forbidden()
     return found
+
+
+# The entity of a record that is there, else that the log says it had.
+_ENTITY_OF = """
+select coalesce(
+  (select r.entity_type from entity_records r where r.tenant_id = $1 and r.id = $2),
+  (select coalesce(c -> 'u' ->> 'entity_type', c -> 'a' ->> 'entity_type', c -> 'b' ->> 'entity_type')
+     from action_log_rows t join action_logs l on l.tenant_id = t.tenant_id and l.id = t.log_id
+    cross join lateral jsonb_array_elements(l.changes) c
+    where t.tenant_id = $1 and t.table_name = 'entity_records' and t.row_id = $2
+      and c ->> 't' = 'entity_records' and c -> 'k' ->> 'id' = $2::text
+    order by t.seq desc limit 1))
+"""
+
+
+async def admit_to_record(connection: Any, scope: Scope, id: UUID) -> None:
+    """Check that the caller may see the record of this row, as `admit` does for all of its entity.
+
+    Raises Problem 404 besides, for a record that neither the table nor the log knows.
+    """
+    entity_id = await connection.fetchval(_ENTITY_OF, scope.tenant_id, id)
+    if entity_id is None:
+        raise Problem.not_found("No such record")
+    await admit(connection, scope, entity_id, "view")
+
+
+RECORD = Resource(
+    entity_records,
+    kind=RECORD_KIND,
+    entity_type=RECORD_PROJECTION,
+    within=(ENTITY_KIND, "entity_type"),
+    view=(RECORDS_VIEW,),
+    admits=admit_to_record,
+    hidden=frozenset({"deleted_at"}),
+    conflicts={
+        "entity_records_pkey": "A record with this id exists already.",
+        "entity_records_once": "A record with this id exists already.",
+    },
+)

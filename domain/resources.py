@@ -3,9 +3,10 @@
 A module describes each of its tables once, here, and gets audit views, undo, events and replay for it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
@@ -13,7 +14,12 @@ from msgspec import Raw
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
+from domain.scope import Scope
+
 metadata = sa.MetaData()
+
+BY_KEY: Final = {"by_key": True}
+"""`info` of a column that holds one JSON object, never null, whose keys are edited apart from each other."""
 
 Row = dict[str, Raw]
 """One row as PostgreSQL saw it: column name to the JSON text of its value, never decoded."""
@@ -32,8 +38,9 @@ class Resource:
     which record a row belongs to, `related` which other one it concerns (each as resource kind, or a column that holds
     it as `.column`, and the column of the id): their histories show its actions too. A child is within its root.
     `view` are the features by which the record, and so its history, may be read; without any, only those who may view
-    the tenant's audit logs see it. `encryptable` are the text columns that an encryption map may name: whatever reads
-    them must bear a sealed value.
+    the tenant's audit logs see it. `admits(connection, scope, id)` raises a Problem where one record is closed to the
+    caller. `encryptable` are the text columns that an encryption map may name: whatever reads them must bear a sealed
+    value.
 
     `computed` columns follow from other columns and rows: a reversal neither guards nor restores them, their module
     works them out again (`commands.history.settles`). A row in which nothing else changed was not edited: it keeps its
@@ -59,6 +66,7 @@ class Resource:
         within: tuple[str, str] | None = None,
         related: tuple[str, str] | None = None,
         view: tuple[str, ...] = (),
+        admits: Callable[[Any, Scope, UUID], Awaitable[None]] | None = None,
         logged: bool = True,
         shared: bool = False,
         encryptable: frozenset[str] = frozenset(),
@@ -80,6 +88,7 @@ class Resource:
         self.within = within
         self.related = related
         self.view = view
+        self.admits = admits
         self.logged = logged
         self.shared = shared
         self.encryptable = encryptable
@@ -120,6 +129,11 @@ class Resource:
     def volatile(self) -> frozenset[str]:
         """Columns that no guard compares and that every write stamps anew."""
         return frozenset({"updated_at"} & {column.name for column in self.table.columns})
+
+    @cached_property
+    def keyed(self) -> frozenset[str]:
+        """Columns that hold one object (`BY_KEY`): a reversal guards and restores the changed keys, and no others."""
+        return frozenset(str(column.name) for column in self.table.columns if column.info.get("by_key"))
 
     def edited(self, columns: Iterable[str]) -> bool:
         """Whether an update of these columns changed more than what is computed or stamped."""
@@ -193,4 +207,4 @@ def tenant_table(name: str, *columns: sa.schema.SchemaItem, times: bool = True) 
 
 def custom_fields_column() -> sa.Column[Any]:
     """Where a table keeps the values of its custom fields: one object, bare keys; clients see each as `cf_<key>`."""
-    return sa.Column("custom_fields", pg.JSONB, nullable=False, default={})
+    return sa.Column("custom_fields", pg.JSONB, nullable=False, default={}, info=BY_KEY)

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from domain.entities.code import SHOWN
 from domain.query_index import WHOLE_TENANT
+from projections.gaps import end_gap, note_gap
 from projections.index import NOBODY, EntityProjection, projection_for, projections
 from projections.parts import Database, Part
 
@@ -36,7 +37,10 @@ def part_of(tenant_id: UUID, entity_id: str, organization_id: UUID | None) -> Pa
 async def recount(
     connection: Any, tenant_id: UUID, entity_type: str, organization_id: UUID | None
 ) -> Coverage | None:
-    """Count, and keep the counts; None for an entity type that has no documents."""
+    """Count, and keep the counts; None for an entity type that has no documents.
+
+    A gap that shows is noted, and one that shows no more is looked at again.
+    """
     part = part_of(tenant_id, entity_type, organization_id)
     if part is None:
         return None
@@ -46,6 +50,10 @@ async def recount(
         *part.arguments,
     )
     found = Coverage(row["base"], row["indexed"])
+    if found.indexed < found.base:
+        await note_gap(connection, tenant_id, part.entity_type)
+    else:
+        await end_gap(connection, part)
     await keep(connection, tenant_id, entity_type, organization_id, found)
     return found
 

@@ -185,6 +185,21 @@ def _count_sql(name: str, touched: Touched) -> str:
     )
 
 
+def made_documents(name: str, tenant: str = "$1", kind: str = "") -> str:
+    """A FROM item in the place of `entity_index`: the documents of a tenant as its tables make them at this moment.
+
+    `kind` is the SQL of the entity type, for a projection that has many.
+    """
+    p = _projections[name]
+    of_type = f" and t.{p.type_column} = {kind}" if p.type_column else ""
+    named = kind or f"'{name}'"
+    return (
+        f"(select {tenant}::uuid as tenant_id, {named}::text as entity_type, d.id as entity_id,"
+        ' d.organization_id, d.parent_id, d.doc, d.position, d.name_lc collate "C" as name_lc, d.created_at,'
+        f" d.updated_at, d.deleted_at from ({p.select} where t.tenant_id = {tenant}{of_type}) d)"
+    )
+
+
 Searched = Literal["none", "some", "all"]
 
 

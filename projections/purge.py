@@ -1,8 +1,12 @@
-"""Taking documents out of the index, their tokens and values with them; the records stay (query-index.md 7)."""
+"""Taking documents out of the index, their tokens and values with them; the records stay (query-index.md 7).
+
+The gap is noted in the transaction that takes the documents out, so that no list meets it unawares.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Final
 
+from projections.gaps import NOTE_GAP, NOTED_AGAIN
 from projections.index import NOBODY
 from projections.parts import Database, Part
 
@@ -23,6 +27,8 @@ with gone as (
   update entity_counters c set n = c.n - less.n from less
    where c.tenant_id = $1 and c.entity_type = $2
      and c.organization_id = less.organization_id and c.parent_id = less.parent_id
+), noted as (
+  {NOTE_GAP} where exists (select from gone) on conflict {NOTED_AGAIN}
 )
 select count(*) from gone
 """

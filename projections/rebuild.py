@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from projections.coverage import MISCOUNTED, mend_counters
+from projections.gaps import end_gap
 from projections.index import EntityProjection, projection_for, projections
 from projections.parts import Database, Fault, Part, rebuilt, total_of
 from projections.values import fresh_values
@@ -100,6 +101,8 @@ async def _rebuild_one(
         done, removed, faults = done + step.done, removed + step.removed, faults + step.faults
         yield Progress(tenant, kind, done, max(total, done))
     await mend_counters(database, tenant, kind)
+    async with database.system() as connection:
+        await end_gap(connection, part)
     yield Progress(tenant, kind, done, done, removed, faults)
 
 

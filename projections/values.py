@@ -68,6 +68,19 @@ def fresh_values(table: str, documents: str, tenant: str) -> str:
     )
 
 
+def made_values(table: str, tenant: str, of_type: str, field: str) -> str:
+    """A FROM item in the place of `entity_values`: the values that rows `t` of a table have in a field at this moment.
+
+    `of_type` is the condition that they are of the entity type. It has no such column, and no signatures.
+    """
+    of_field = f"jsonb_build_object({field}, t.custom_fields -> {field})"
+    return (
+        "(select t.tenant_id, t.id as entity_id, t.organization_id, t.deleted_at is not null as deleted, f.field, f.n,"
+        f' f.number, f.text collate "C" as text from {table} t cross join lateral custom_values({of_field}) f'
+        f" where t.tenant_id = {tenant} and {of_type})"
+    )
+
+
 def values_sql(table: str, name: str, ids: str, tenant: str, kind: str) -> str:
     """The common table expressions that bring the values of the documents in `d_<name>` up to date, and no others.
 

@@ -37,8 +37,17 @@ def filters_of(asked: Asked, fields: Mapping[str, FieldDefinition]) -> tuple[Val
     return tuple(value_filter(key, fields[key].kind, texts) for key, texts in asked)
 
 
-def conditions(count: int, row: str, id: str, entity_type: str, first: int) -> str:
-    """SQL (` and …`) that a row meets `count` filters, whose `arguments` begin at the parameter `first`."""
+def conditions(count: int, row: str, id: str, entity_type: str, first: int, made: str | None = None) -> str:
+    """SQL (` and …`) that a row meets `count` filters, whose `arguments` begin at the parameter `first`.
+
+    `made` is SQL of the record's values; with it, the index is not asked.
+    """
+    if made is not None:
+        return "".join(
+            f" and exists (select from custom_values({made}) v where v.field = ${first + 2 * n}::text"
+            f" and v.text = any(${first + 2 * n + 1}::text[]))"
+            for n in range(count)
+        )
     return "".join(
         f" and exists (select from entity_values v where v.tenant_id = {row}.tenant_id"
         f" and v.entity_type = '{entity_type}' and v.entity_id = {id}"

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from domain.encryption.tokens import MARKER
 from domain.wire import flag
-from projections.values import number_text, value_text
+from projections.values import made_values, number_text, value_text
 
 NUMBER_KINDS = frozenset({"integer", "float"})
 _MOST_TEXTS = 1_000
@@ -28,6 +28,12 @@ _MOST_BITS = 4
 """Most alternative values of a filter that signatures are compared with."""
 _SET = 20_000
 """Most matching records that are held as a set; of more, each entry of the sorted index is looked up."""
+
+
+_FEW = 20_000
+"""Most records with the value of one filter that are looked up one by one in the others."""
+_LEADERS = 4
+"""Filters of which the one that few records meet is found; further ones are only looked up."""
 
 
 class ValueFilter(Struct, frozen=True):
@@ -119,10 +125,23 @@ class Wanted(Struct, frozen=True):
 class Statement:
     """A statement about one entity type, as it is being written; `$1` is the tenant, `$2` the entity type."""
 
-    def __init__(self, tenant_id: UUID, entity_type: str, base: Base) -> None:
+    def __init__(self, tenant_id: UUID, entity_type: str, base: Base, *, made: bool = False) -> None:
+        """`made`: of the rows of the table themselves, in the place of the index."""
         self.base = base
+        self.made = made
         self.args: list[Any] = [tenant_id, entity_type]
         self._places: str | None = None
+
+    def _of_field(self, field: str, row: str) -> str:
+        """FROM and WHERE of the values that all records have in a field."""
+        if self.made:
+            of_type = self.base.narrowed.replace("r.", "t.")
+            source = made_values(self.base.table, "$1", of_type, field)
+            return f"from {source} {row} where {row}.tenant_id = $1 and {row}.field = {field}"
+        return (
+            f"from entity_values {row} where {row}.tenant_id = $1 and {row}.entity_type = $2"
+            f" and {row}.field = {field}"
+        )
 
     def add(self, value: Any, kind: str) -> str:
         """A further parameter; returns the SQL that stands for it."""
@@ -151,41 +170,79 @@ class Statement:
 
     def _values(self, wanted: Wanted, field: str, row: str) -> str:
         visible = self._visible(wanted, row, f"not {row}.deleted")
-        return (
-            f"from entity_values {row} where {row}.tenant_id = $1 and {row}.entity_type = $2"
-            f" and {row}.field = {field}{visible}"
-        )
+        return f"{self._of_field(field, row)}{visible}"
 
     def _has(self, one: ValueFilter, id: str) -> str:
         """That a record has one of the values, looked up by its id."""
         field, texts = self.add(one.field, "text"), self.add(list(one.texts), "text[]")
-        return (
-            f"(select true from entity_values v where v.tenant_id = $1 and v.entity_type = $2"
-            f" and v.entity_id = {id} and v.field = {field} and v.text = any({texts}) limit 1)"
-        )
+        source = f"{self._of_field(field, 'v')} and v.entity_id = {id}"
+        if self.made and id == "r.id":
+            source = (
+                f"from custom_values(jsonb_build_object({field}, r.custom_fields -> {field})) v where true"
+            )
+        return f"(select true {source} and v.text = any({texts}) limit 1)"
 
     def matching(self, wanted: Wanted) -> str:
         """SELECT of the ids of all records wanted, each once."""
-        if not wanted.filters or wanted.few or wanted.among is not None:
+        if not wanted.filters or wanted.few or wanted.among is not None or self.made:
             among = "" if wanted.among is None else f" and r.id in ({wanted.among})"
             rest = [*wanted.conditions, *(self._has(one, "r.id") for one in wanted.filters)]
             return f"select r.id {self.rows(wanted)}{among}{''.join(f' and {each}' for each in rest)}"
-        driver, *others = sorted(wanted.filters, key=lambda one: len(one.texts))
-        field, texts = self.add(driver.field, "text"), self.add(list(driver.texts), "text[]")
-        rest = [self._has(one, "w.entity_id") for one in others]
+        if len(wanted.filters) == 1:
+            return self._led(wanted, wanted.filters[0], [])
+        return self._led_by_the_fewest(wanted)
+
+    def _led(self, wanted: Wanted, leader: ValueFilter, rest: Sequence[str]) -> str:
+        """SELECT of the ids with a value that one filter asks for, of which more (over `w`) holds besides."""
+        rest = list(rest)
         if wanted.conditions:
             rows = f"from {self.base.table} r where r.tenant_id = $1 and r.id = w.entity_id"
             rest.append(f"(select true {rows} and {' and '.join(wanted.conditions)})")
         # A sealed value is the whole value: a record has no other one in that field.
-        plain = [text for text in driver.texts if not text.startswith(MARKER)]
+        plain = [text for text in leader.texts if not text.startswith(MARKER)]
         once = "distinct " if len(plain) > 1 else ""
-        return (
-            f"select {once}w.entity_id as id {self._values(wanted, field, 'w')} and w.text = any({texts})"
-            + "".join(f" and {each}" for each in rest)
+        return f"select {once}w.entity_id as id {self._with(wanted, leader, 'w')}" + "".join(
+            f" and {each}" for each in rest
         )
+
+    def _with(self, wanted: Wanted, one: ValueFilter, row: str) -> str:
+        """FROM and WHERE of the values that a filter asks for."""
+        field, texts = self.add(one.field, "text"), self.add(list(one.texts), "text[]")
+        return f"{self._values(wanted, field, row)} and {row}.text = any({texts})"
+
+    def _led_by_the_fewest(self, wanted: Wanted) -> str:
+        """SELECT of the ids that meet several filters: of the one that few meet, each is looked up in the others; where
+        many meet each of them, what meets them is read from the index and joined.
+        """
+        filters, others = wanted.filters[:_LEADERS], wanted.filters[_LEADERS:]
+        counts = [
+            f"({n}, (select count(*) from (select {self._with(wanted, one, 'w')} limit {_FEW + 1}) few))"
+            for n, one in enumerate(filters)
+        ]
+        fewest = f"select case when c.n <= {_FEW} then c.leader end as leader"
+        leader = f"{fewest} from (values {', '.join(counts)}) c (leader, n) order by c.n, c.leader limit 1"
+        ways = [
+            self._led(
+                wanted,
+                one,
+                [
+                    *(self._has(other, "w.entity_id") for other in (*filters, *others) if other is not one),
+                    f"(select l.leader = {n} from leader l)",
+                ],
+            )
+            for n, one in enumerate(filters)
+        ]
+        joined = [
+            f"w.entity_id in (select v.entity_id {self._with(wanted, other, 'v')})" for other in filters[1:]
+        ]
+        joined += [self._has(other, "w.entity_id") for other in others]
+        ways.append(self._led(wanted, filters[0], [*joined, "(select l.leader is null from leader l)"]))
+        return f"with leader as materialized ({leader}) {' union all '.join(ways)}"
 
     def total(self, wanted: Wanted) -> str:
         """How many records there are when nothing filters: from the counters; deleted ones by their own index."""
+        if self.made:
+            return f"(select count(*) {self.rows(wanted)})"
         live = (
             "(select coalesce(sum(c.n), 0)::bigint from entity_counters c where c.tenant_id = $1"
             f" and c.entity_type = $2{self._placed(wanted, 'c')})"
@@ -207,10 +264,7 @@ class Statement:
         field = self.add(sort.field, "text")
         number = " and s.number is not null" if sort.numeric else ""
         one = f"s.n = 0{number}"
-        lookup = (
-            f"(select s.{key} from entity_values s where s.tenant_id = $1 and s.entity_type = $2"
-            f" and s.entity_id = {{id}} and s.field = {field} and {one})"
-        )
+        lookup = f"(select s.{key} {self._of_field(field, 's')} and s.entity_id = {{id}} and {one})"
         return Source(
             f"{self._values(wanted, field, 's')} and {one}",
             "s.entity_id",
@@ -279,6 +333,8 @@ class Statement:
 
     def _many(self, entries: int) -> str:
         """That so many records match that walking the order to its first `entries` costs less than looking up keys."""
+        if self.made:
+            return f"total > {_SET}"
         enough = self.add(_WALK * entries, "double precision")
         size = (
             "select coalesce(sum(c.n), 0)::float8 from entity_counters c"
@@ -307,10 +363,9 @@ class Statement:
         """That a way to the page is the one to go."""
         return f" {word} (select {condition} from counted)"
 
-    @staticmethod
-    def _signed(sort: "Sort") -> bool:
+    def _signed(self, sort: "Sort") -> bool:
         """Whether the index of the order tells by signatures which records cannot match."""
-        return isinstance(sort, ValueSort) and sort.numeric
+        return not self.made and isinstance(sort, ValueSort) and sort.numeric
 
     def _signature(self, wanted: Wanted, sort: "Sort") -> str:
         """That the signature of an entry `s` has the bits of every value that is asked for."""

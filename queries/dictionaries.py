@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from domain.errors import Problem
 from domain.scope import Scope
+from projections.index import made_documents
 from queries.custom_filters import arguments, conditions
 from queries.custom_values import ValueFilter
+from queries.index_reading import IndexReading, gap_of, rows_of
 from queries.places import Places
 
 _DEEP = 500
@@ -50,22 +52,38 @@ _INHERITED = (
     " case when $3::uuid is not null and e.organization_id <> $3::uuid then 'true}' else 'false}' end"
 )
 
-_LIST = f"""
+DICTIONARY = "dictionaries:dictionary"
+ENTRY = "dictionaries:entry"
+
+
+def _documents(entity_type: str, made: bool) -> str:
+    return f"{made_documents(entity_type) if made else 'entity_index'} e"
+
+
+@cache
+def _list_sql(made: bool) -> str:
+    return f"""
 with {_READABLE}
 select coalesce(string_agg({_INHERITED}, ','
-                           order by e.name_lc, e.organization_id is distinct from $3::uuid, e.entity_id), '')
-  from entity_index e
- where e.tenant_id = $1 and e.entity_type = 'dictionaries:dictionary' and e.deleted_at is null
+                           order by e.name_lc, e.organization_id is distinct from $3::uuid, e.entity_id), '') as items,
+       {gap_of(f"'{DICTIONARY}'")} as gap
+  from {_documents(DICTIONARY, made)}
+ where e.tenant_id = $1 and e.entity_type = '{DICTIONARY}' and e.deleted_at is null
    and e.organization_id in (select id from readable)
    and ($4 or exists (select from dictionaries d where d.tenant_id = $1 and d.id = e.entity_id and d.is_active))
 """
 
-_DETAIL = f"""
+
+@cache
+def _detail_sql(made: bool) -> str:
+    return f"""
 with {_READABLE}
-select {_INHERITED} from entity_index e
- where e.tenant_id = $1 and e.entity_type = 'dictionaries:dictionary' and e.entity_id = $4 and e.deleted_at is null
-   and e.organization_id in (select id from readable)
+select (select {_INHERITED} from {_documents(DICTIONARY, made)}
+         where e.tenant_id = $1 and e.entity_type = '{DICTIONARY}' and e.entity_id = $4 and e.deleted_at is null
+           and e.organization_id in (select id from readable)) as item,
+       {gap_of(f"'{DICTIONARY}'")} as gap
 """
+
 
 _FOUND = f"""
 with {_READABLE}
@@ -96,6 +114,16 @@ class EntryPage(Struct, frozen=True):
 
     items: str
     total: int
+    gap: bool = False
+    """Whether some entries have no document."""
+
+
+class DictionaryList(Struct, frozen=True):
+    """Dictionaries as JSON texts joined by commas."""
+
+    items: str
+    gap: bool = False
+    """Whether some dictionaries have no document."""
 
 
 def reading_organization(scope: Scope) -> UUID | None:
@@ -115,41 +143,48 @@ def candidates(scope: Scope) -> list[UUID] | None:
     return sorted(found, key=str) or None
 
 
-async def list_dictionaries(connection: asyncpg.Connection, scope: Scope, include_inactive: bool) -> str:
-    """Readable dictionaries by name, the caller's own before an inherited one of the same name: JSON texts."""
-    return str(
-        await connection.fetchval(
-            _LIST, scope.tenant_id, candidates(scope), reading_organization(scope), include_inactive
-        )
-    )
+async def list_dictionaries(
+    connection: asyncpg.Connection, scope: Scope, include_inactive: bool, reading: IndexReading
+) -> DictionaryList:
+    """Readable dictionaries by name, the caller's own before an inherited one of the same name."""
+    place = (scope.tenant_id, candidates(scope), reading_organization(scope))
+    rows, gap = await rows_of(connection, reading, _list_sql, *place, include_inactive)
+    return DictionaryList(rows[0]["items"], gap)
 
 
-async def dictionary(connection: asyncpg.Connection, scope: Scope, id: UUID) -> str:
+async def dictionary(connection: asyncpg.Connection, scope: Scope, id: UUID, reading: IndexReading) -> str:
     """One readable dictionary as JSON text. Raises Problem 404."""
-    found = await connection.fetchval(
-        _DETAIL, scope.tenant_id, candidates(scope), reading_organization(scope), id
-    )
-    if found is None:
+    place = (scope.tenant_id, candidates(scope), reading_organization(scope))
+    rows, _ = await rows_of(connection, reading, _detail_sql, *place, id)
+    if rows[0]["item"] is None:
         raise Problem.not_found("Dictionary not found")
-    return str(found)
+    return str(rows[0]["item"])
 
 
 async def entries(
-    connection: asyncpg.Connection, scope: Scope, id: UUID, query: EntryQuery, search_key: bytes
+    connection: asyncpg.Connection, scope: Scope, id: UUID, query: EntryQuery, reading: IndexReading
 ) -> EntryPage:
     """A page of a readable dictionary's entries in one statement. Raises Problem 404."""
     if query.offset > _DEEP and query.limit is not None and not query.filtered:
-        return await _deep_entries(connection, scope, id, query)
-    sql = _entries_sql(
-        query.sort,
-        query.descending,
-        query.ids is not None,
-        bool(query.search),
-        _letters(query.search) >= 3,
-        query.offset > _DEEP,
-        len(query.custom),
-    )
-    row = await connection.fetchrow(
+        page = await _deep_entries(connection, scope, id, query)
+        if not page.gap or reading.forced:
+            return page
+
+    def sql(made: bool) -> str:
+        return _entries_sql(
+            query.sort,
+            query.descending,
+            query.ids is not None,
+            bool(query.search),
+            reading.tokens and not made and _letters(query.search) >= 3,
+            query.offset > _DEEP,
+            len(query.custom),
+            made,
+        )
+
+    rows, gap = await rows_of(
+        connection,
+        reading,
         sql,
         scope.tenant_id,
         candidates(scope),
@@ -158,12 +193,12 @@ async def entries(
         query.offset,
         list(query.ids or ()),
         query.search,
-        search_key,
+        reading.search_key,
         *arguments(query.custom),
     )
-    if row is None:
+    if not rows:
         raise Problem.not_found("Dictionary not found")
-    return EntryPage(row["items"] or "", row["total"] or 0)
+    return EntryPage(rows[0]["items"] or "", rows[0]["total"] or 0, gap)
 
 
 async def _deep_entries(
@@ -186,20 +221,25 @@ async def _deep_entries(
     )
     if row is None:
         raise Problem.not_found("Dictionary not found")
-    if row["n"]:
+    if row["n"] and not row["gap"]:
         ends = [(query.offset, row["first"]), (query.offset + row["n"] - 1, row["last"])]
         _places.keep(key, row["seq"], ends)
-    return EntryPage(row["items"] or "", row["total"] or 0)
+    return EntryPage(row["items"] or "", row["total"] or 0, row["gap"])
 
 
 async def entry_batches(
-    connection: asyncpg.Connection, scope: Scope, id: UUID, query: EntryQuery, search_key: bytes, size: int
+    connection: asyncpg.Connection,
+    scope: Scope,
+    id: UUID,
+    query: EntryQuery,
+    reading: IndexReading,
+    size: int,
 ) -> AsyncIterator[Sequence[dict[str, Any]]]:
     """All entries that the query asks for, decoded, `size` at a time: for exports."""
     offset = 0
     while True:
         page = await entries(
-            connection, scope, id, msgspec.structs.replace(query, limit=size, offset=offset), search_key
+            connection, scope, id, msgspec.structs.replace(query, limit=size, offset=offset), reading
         )
         batch = msgspec.json.decode(f"[{page.items}]", type=list[dict[str, Any]])
         if batch:
@@ -224,12 +264,20 @@ def _letters(text: str) -> int:
 
 @cache
 def _entries_sql(
-    sort: str, descending: bool, by_ids: bool, searched: bool, grams: bool, deep: bool, filters: int
+    sort: str,
+    descending: bool,
+    by_ids: bool,
+    searched: bool,
+    grams: bool,
+    deep: bool,
+    filters: int,
+    made: bool,
 ) -> str:
     """A deep page is found by its keys alone, then its documents are joined: what is skipped is never read.
 
     The first eight parameters are always the same, so that every variant is called alike.
     """
+    source = _documents(ENTRY, made)
     direction = " desc" if descending else ""
     order = ", ".join(column + direction for column in ENTRY_SORTS[sort])
     narrowed = " and e.entity_id = any($6::uuid[])" if by_ids else " and $6::uuid[] is not null"
@@ -246,20 +294,23 @@ def _entries_sql(
             )
     else:
         narrowed += " and $7::text is not null and $8::bytea is not null"
-    narrowed += conditions(filters, "e", "e.entity_id", "dictionaries:entry", 9)
+    values = (
+        "(select t.custom_fields from dictionary_entries t where t.tenant_id = $1 and t.id = e.entity_id)"
+    )
+    narrowed += conditions(filters, "e", "e.entity_id", ENTRY, 9, values if made else None)
     scope = (
-        "from entity_index e where e.tenant_id = $1 and e.entity_type = 'dictionaries:entry' and e.parent_id = $3"
+        f"from {source} where e.tenant_id = $1 and e.entity_type = 'dictionaries:entry' and e.parent_id = $3"
         " and e.deleted_at is null"
     )
     total = (
         f"(select count(*) {scope}{narrowed})"
-        if by_ids or searched or filters
+        if by_ids or searched or filters or made
         else "(select coalesce(sum(c.n), 0)::bigint from entity_counters c where c.tenant_id = $1"
         " and c.entity_type = 'dictionaries:entry' and c.organization_id = d.organization_id and c.parent_id = $3)"
     )
     columns = "e.entity_id" if deep else f"e.doc, {', '.join(ENTRY_SORTS[sort])}"
     documents = (
-        "page join entity_index e"
+        f"page join {source}"
         " on e.tenant_id = $1 and e.entity_type = 'dictionaries:entry' and e.entity_id = page.entity_id"
         if deep
         else "page e"
@@ -269,7 +320,8 @@ with {_READABLE},
   d as (select id, organization_id from dictionaries where tenant_id = $1 and id = $3 and deleted_at is null
          and organization_id in (select id from readable)),
   page as materialized (select {columns} {scope}{narrowed} order by {order} limit $4 offset $5)
-select (select string_agg(e.doc, ',' order by {order}) from {documents}) as items, {total} as total
+select (select string_agg(e.doc, ',' order by {order}) from {documents}) as items, {total} as total,
+       {gap_of(f"'{ENTRY}'")} as gap
   from d
 """
 
@@ -305,6 +357,7 @@ select (select seq from now) as seq, (select count(*) from page) as n,
           on i.tenant_id = $1 and i.entity_type = 'dictionaries:entry' and i.entity_id = e.entity_id) as items,
        (select coalesce(sum(c.n), 0)::bigint from entity_counters c where c.tenant_id = $1
            and c.entity_type = 'dictionaries:entry' and c.organization_id = d.organization_id and c.parent_id = $3)
-         as total
+         as total,
+       {gap_of(f"'{ENTRY}'")} as gap
   from d
 """

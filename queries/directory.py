@@ -16,6 +16,7 @@ from projections.index import wire_object
 from queries.custom_filters import arguments, conditions
 from queries.custom_values import ValueFilter
 from queries.found import Found, FoundPage
+from queries.index_reading import IndexReading, gap_of, rows_of
 
 Status = Literal["all", "active", "inactive"]
 TenantSort = Literal["name", "createdAt", "updatedAt"]
@@ -163,15 +164,17 @@ _EVERYWHERE = (
 )
 
 
-def _manage(placed: str, order: str, filters: int) -> str:
+def _manage(placed: str, order: str, filters: int, made: bool) -> str:
+    gap = gap_of("'directory:organization'", None) if filters else "false"
+    values = "o.custom_fields" if made else None
     return f"""
 with listed as materialized (
   select o.*, path.label from ({placed}) o {_LABEL}
    where ($2::uuid[] is null or o.id = any($2)) and ($3::boolean is null or o.is_active = $3)
      and ($4::text = '' or position(lower($4) in lower(path.label)) > 0)
-     {conditions(filters, "o", "o.id", "directory:organization", 8)}
+     {conditions(filters, "o", "o.id", "directory:organization", 8, values)}
 )
-select (select count(*) from listed) as total, o.id, {with_custom(_MANAGED, "o")} as document
+select (select count(*) from listed) as total, o.id, {with_custom(_MANAGED, "o")} as document, {gap} as gap
   from (values (1)) one left join lateral (
     select o.*, row_number() over (order by {order}) as nth from listed o
       left join tenants n on n.tenant_id = o.tenant_id and n.id = o.tenant_id and n.deleted_at is null
@@ -186,8 +189,9 @@ _BY_TENANT = (
 
 
 @cache
-def _managed(everywhere: bool, filters: int) -> str:
-    return _manage(_EVERYWHERE, _BY_TENANT, filters) if everywhere else _manage(_PLACED, "o.place", filters)
+def _managed(everywhere: bool, filters: int, made: bool) -> str:
+    placed, order = (_EVERYWHERE, _BY_TENANT) if everywhere else (_PLACED, "o.place")
+    return _manage(placed, order, filters, made)
 
 
 class OrganizationFilter(Struct, frozen=True):
@@ -223,13 +227,16 @@ async def managed_organizations(
     connection: Any,
     tenant_id: UUID | None,
     wanted: OrganizationFilter,
+    reading: IndexReading,
     limit: int,
     offset: int,
     with_tenant: bool,
 ) -> FoundPage:
     """A page of a tenant's organizations in pre-order; without a tenant, of all tenants by tenant and path."""
-    rows = await connection.fetch(
-        _managed(tenant_id is None, len(wanted.custom)),
+    rows, gap = await rows_of(
+        connection,
+        reading,
+        lambda made: _managed(tenant_id is None, len(wanted.custom), made),
         tenant_id,
         wanted.ids,
         wanted.active,
@@ -239,7 +246,7 @@ async def managed_organizations(
         with_tenant,
         *arguments(wanted.custom),
     )
-    return FoundPage([Found(row["id"], row["document"]) for row in rows if row["id"]], rows[0]["total"])
+    return FoundPage.of(rows, gap)
 
 
 class Branding(Struct, frozen=True, rename="camel"):
@@ -274,6 +281,7 @@ _TENANT_SORTS: dict[TenantSort, str] = {
 
 async def tenants(
     connection: Any,
+    reading: IndexReading,
     *,
     id: UUID | None,
     search: str,
@@ -287,18 +295,26 @@ async def tenants(
     """A page of all live tenants; asked for super admins only."""
     direction = "desc" if descending else "asc"
     order = f"{_TENANT_SORTS[sort]} {direction}, t.id {direction}"
-    rows = await connection.fetch(
-        f"""
+    gap = gap_of("'directory:tenant'", None) if custom else "false"
+
+    def sql(made: bool) -> str:
+        values = "t.custom_fields" if made else None
+        return f"""
 with listed as materialized (
   select t.* from tenants t where t.deleted_at is null and ($1::uuid is null or t.id = $1)
      and position(lower($2::text) in lower(t.name)) > 0 and ($3::boolean is null or t.is_active = $3)
-     {conditions(len(custom), "t", "t.id", "directory:tenant", 6)}
+     {conditions(len(custom), "t", "t.id", "directory:tenant", 6, values)}
 )
-select (select count(*) from listed) as total, t.id, {TENANT_DOCUMENT} as document
+select (select count(*) from listed) as total, t.id, {TENANT_DOCUMENT} as document, {gap} as gap
   from (values (1)) one left join lateral (
     select t.*, row_number() over (order by {order}) as nth from listed t order by {order} limit $4 offset $5
   ) t on true order by t.nth
-""",
+"""
+
+    rows, found_gap = await rows_of(
+        connection,
+        reading,
+        sql,
         id,
         search,
         active,
@@ -306,4 +322,4 @@ select (select count(*) from listed) as total, t.id, {TENANT_DOCUMENT} as docume
         offset,
         *arguments(custom),
     )
-    return FoundPage([Found(row["id"], row["document"]) for row in rows if row["id"]], rows[0]["total"])
+    return FoundPage.of(rows, found_gap)

@@ -1,5 +1,7 @@
 """What lists of documents answer with, for every module."""
 
+from collections.abc import Sequence
+from typing import Any, Self
 from uuid import UUID
 
 from msgspec import Struct
@@ -17,3 +19,10 @@ class FoundPage(Struct, frozen=True):
 
     items: list[Found]
     total: int
+    gap: bool = False
+    """Whether some records have no document in the index."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Any], gap: bool = False) -> Self:
+        """The page of rows with id, document and total, of which the first stands there even when nothing is found."""
+        return cls([Found(row["id"], row["document"]) for row in rows if row["id"]], rows[0]["total"], gap)

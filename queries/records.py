@@ -12,9 +12,17 @@ from msgspec import Raw, Struct
 from domain.custom_fields import FieldDefinition, winners
 from domain.custom_fields.sql import definition_of
 from domain.entities import Right
-from domain.records import Classified, admit, own_organization, reading_organizations, usable_record_id
+from domain.records import (
+    RECORD_PROJECTION,
+    Classified,
+    admit,
+    own_organization,
+    reading_organizations,
+    usable_record_id,
+)
 from domain.scope import Scope
 from domain.wire import parse_time
+from projections.index import made_documents
 from queries.custom_values import (
     NUMBER_KINDS,
     Base,
@@ -28,6 +36,7 @@ from queries.custom_values import (
     instants,
     value_filter,
 )
+from queries.index_reading import IndexReading, gap_of, has_gap
 
 Query = Mapping[str, Sequence[str]]
 
@@ -90,6 +99,8 @@ class RecordPage(Struct, frozen=True):
 
     items: str
     total: int
+    gap: bool = False
+    """Whether some records have no document."""
 
 
 class RecordList(Struct, frozen=True):
@@ -176,30 +187,49 @@ async def records(
     scope: Scope,
     entity: Entity,
     wanted: RecordList,
-    search_key: bytes,
+    reading: IndexReading,
     limit: int,
     offset: int,
 ) -> RecordPage:
     """A page of an entity's records that the caller may see."""
     if scope.filter_ids == ():
         return RecordPage("", 0)
+    page = await _page(connection, scope, entity, wanted, reading, limit, offset)
+    if not page.gap or reading.forced:
+        return page
+    return await _page(connection, scope, entity, wanted, reading, limit, offset, made=True)
+
+
+async def _page(
+    connection: asyncpg.Connection,
+    scope: Scope,
+    entity: Entity,
+    wanted: RecordList,
+    reading: IndexReading,
+    limit: int,
+    offset: int,
+    *,
+    made: bool = False,
+) -> RecordPage:
     sort = _order(entity, wanted)
-    statement = Statement(scope.tenant_id, entity.id, RECORDS)
-    chosen = _chosen(statement, scope, entity, wanted, search_key)
+    statement = Statement(scope.tenant_id, entity.id, RECORDS, made=made)
+    chosen = _chosen(statement, scope, entity, wanted, reading)
     page = statement.page(chosen, sort, limit, offset)
     document = _document(statement, entity.columns)
     row = await connection.fetchrow(
-        f"with {page} select (select string_agg({document}, ',' order by p.place) from {_DOCUMENTS}) as items,"
-        " total, walked, (select count(*) from page) as got from counted",
+        f"with {page} select (select string_agg({document}, ',' order by p.place) from {_documents(made)}) as items,"
+        f" total, walked, (select count(*) from page) as got, {gap_of('$2')} as gap from counted",
         *statement.args,
     )
     items, total, got = row["items"] or "", row["total"], row["got"]
+    if row["gap"] and not made and not reading.forced:
+        return RecordPage("", 0, gap=True)
     if row["walked"] and isinstance(sort, ValueSort) and got < min(limit, total - offset):
         rest = await _without_value(
-            connection, scope, entity, wanted, search_key, sort, limit - got, offset + got
+            connection, scope, entity, wanted, reading, sort, limit - got, offset + got, made=made
         )
         items = ",".join(part for part in (items, rest) if part)
-    return RecordPage(items, total)
+    return RecordPage(items, total, row["gap"])
 
 
 async def _without_value(
@@ -207,19 +237,21 @@ async def _without_value(
     scope: Scope,
     entity: Entity,
     wanted: RecordList,
-    search_key: bytes,
+    reading: IndexReading,
     sort: ValueSort,
     limit: int,
     offset: int,
+    *,
+    made: bool,
 ) -> str:
     """What a page lacks when the records with a sort value are at an end: those without one."""
-    statement = Statement(scope.tenant_id, entity.id, RECORDS)
-    chosen = _chosen(statement, scope, entity, wanted, search_key)
+    statement = Statement(scope.tenant_id, entity.id, RECORDS, made=made)
+    chosen = _chosen(statement, scope, entity, wanted, reading)
     page = statement.remainder(chosen, sort, limit, offset)
     document = _document(statement, entity.columns)
     return str(
         await connection.fetchval(
-            f"with {page} select coalesce(string_agg({document}, ',' order by p.place), '') from {_DOCUMENTS}",
+            f"with {page} select coalesce(string_agg({document}, ',' order by p.place), '') from {_documents(made)}",
             *statement.args,
         )
     )
@@ -230,7 +262,7 @@ async def record_batches(
     scope: Scope,
     entity: Entity,
     wanted: RecordList,
-    search_key: bytes,
+    reading: IndexReading,
     columns: Sequence[tuple[str, str]],
 ) -> AsyncIterator[list[dict[str, Raw]]]:
     """All records that are asked for, a batch at a time and all of one moment; their values as JSON texts.
@@ -239,12 +271,13 @@ async def record_batches(
     """
     if scope.filter_ids == ():
         return
-    statement = Statement(scope.tenant_id, entity.id, RECORDS)
-    chosen = _chosen(statement, scope, entity, wanted, search_key)
-    everything = statement.everything(chosen, _order(entity, wanted))
-    document = _document(statement, columns)
-    sql = f"with {everything} select {document} as item from {_DOCUMENTS} order by p.place"
-    async with connection.transaction(readonly=True):
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        made = not reading.forced and await has_gap(connection, scope.tenant_id, entity.id)
+        statement = Statement(scope.tenant_id, entity.id, RECORDS, made=made)
+        chosen = _chosen(statement, scope, entity, wanted, reading)
+        everything = statement.everything(chosen, _order(entity, wanted))
+        document = _document(statement, columns)
+        sql = f"with {everything} select {document} as item from {_documents(made)} order by p.place"
         cursor = await connection.cursor(sql, *statement.args)
         while rows := await cursor.fetch(_BATCH):
             yield [_row.decode(row["item"]) for row in rows]
@@ -252,10 +285,14 @@ async def record_batches(
 
 _row = msgspec.json.Decoder(dict[str, Raw])
 
-_DOCUMENTS = (
-    "page p cross join lateral (select e.doc::jsonb as d from entity_index e"
-    " where e.tenant_id = $1 and e.entity_type = $2 and e.entity_id = p.id offset 0) e"
-)
+
+def _documents(made: bool) -> str:
+    """The records of `page` with their documents."""
+    source = made_documents(RECORD_PROJECTION, kind="$2") if made else "entity_index"
+    return (
+        f"page p cross join lateral (select e.doc::jsonb as d from {source} e"
+        " where e.tenant_id = $1 and e.entity_type = $2 and e.entity_id = p.id offset 0) e"
+    )
 
 
 def _document(statement: Statement, columns: Sequence[tuple[str, str]]) -> str:
@@ -282,7 +319,7 @@ def _order(entity: Entity, wanted: RecordList) -> Sort:
 
 
 def _chosen(
-    statement: Statement, scope: Scope, entity: Entity, wanted: RecordList, search_key: bytes
+    statement: Statement, scope: Scope, entity: Entity, wanted: RecordList, reading: IndexReading
 ) -> Wanted:
     """The records asked for as conditions on rows and values."""
     conditions: list[str] = []
@@ -302,19 +339,19 @@ def _chosen(
             filters.append(value_filter(name, field.kind if field else None, values))
     among = None
     if wanted.search:
-        condition, among = _search(statement, wanted, search_key)
+        condition, among = _search(statement, wanted, reading)
         conditions.append(condition)
     return Wanted(
         reading_organizations(scope), wanted.with_deleted, tuple(filters), tuple(conditions), among, few
     )
 
 
-def _search(statement: Statement, wanted: RecordList, search_key: bytes) -> tuple[str, str | None]:
+def _search(statement: Statement, wanted: RecordList, reading: IndexReading) -> tuple[str, str | None]:
     """A condition that any of the searched fields has the term, case and accents ignored, and ids to look among.
 
     Search tokens narrow it to few records, unless the term is short or may be a part of an id, which has no tokens.
     """
-    keys = [key for key in wanted.search_fields if key != "id"]
+    keys = [key for key in wanted.search_fields if key != "id" and reading.searches(key)]
     by_id = "id" in wanted.search_fields and _IN_AN_ID.fullmatch(wanted.search) is not None
     if not keys and not by_id:
         return "false", None
@@ -328,9 +365,9 @@ def _search(statement: Statement, wanted: RecordList, search_key: bytes) -> tupl
             f" and not f.value ^@ 'bse1:' and position({needle} in search_text_normal(f.value)) > 0)"
         )
     condition = f"({' or '.join(found)})"
-    if not keys or by_id:
+    if not keys or by_id or statement.made or not reading.tokens:
         return condition, None
-    key = statement.add(search_key, "bytea")
+    key = statement.add(reading.search_key, "bytea")
     grams = f"search_needle({term}, {key})"
     everything = "select e.entity_id from entity_index e where e.tenant_id = $1 and e.entity_type = $2"
     short = f"cardinality({grams}) = 0"

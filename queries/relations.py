@@ -2,12 +2,14 @@
 
 Only the columns that the registry of code entities names are ever read, and only fields that are defined of a custom
 one (weak spot W2). Labels that are sealed where they are stored can be searched and sorted only once they are opened:
-then the first 5,000 rows are looked at.
+then the first rows by id are looked at, 5,000 or OM_ENCRYPTED_SORT_MAX_ROWS (command-bus.md 10.5).
 """
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import cache
 from typing import Any, Final
+from unicodedata import combining, normalize
 from uuid import UUID
 
 import asyncpg
@@ -24,7 +26,9 @@ from queries.entities import may_see_records, organization_of
 
 MOST: Final = 200
 MOST_SEALED: Final = 5_000
-"""How many rows with sealed labels are opened to find and sort the choices."""
+"""How many rows with sealed labels are opened to find and sort the choices, where no other number is set."""
+_ALL: Final = 2**31 - 1
+_DIGITS: Final = re.compile(r"(\d+)")
 LABELS: Final = ("name", "title", "code", "email")
 CONTEXT: Final = frozenset({"kind", "entity_id", "product_id"})
 """Fields that pages may ask for beside a choice, to know where its link leads."""
@@ -46,8 +50,12 @@ with chosen as (
      and ($5::text[] is null or r.record_id::text = any($5::text[])))
 select value, label, context::text as context from chosen
  where $6::text is null or position(lower($6::text) in lower(label)) > 0 or label ^@ 'bse1:'
- order by lower(label), value limit $7
+ order by {order} limit $7
 """
+
+
+Opening = Callable[[bytes], Awaitable[Reader | None]]
+"""Gives what opens the sealed values in a text; None when nothing can."""
 
 
 class Wanted(Struct, frozen=True):
@@ -74,13 +82,34 @@ class Choice(Struct, frozen=True):
     context: dict[str, Any]
 
 
+class Capped(Struct, frozen=True, rename="camel"):
+    """That not all sealed labels were opened: the choices are found and sorted among the first `max_rows` by id."""
+
+    entity: str
+    sort_fields: list[str]
+    max_rows: int
+    total_matched: int
+
+
+class Choices(Struct, frozen=True):
+    """The choices in their order."""
+
+    items: list[Choice]
+    capped: Capped | None = None
+
+
 async def choices(
-    connection: asyncpg.Connection, scope: Scope, wanted: Wanted, read: Reader | None = None
-) -> list[Choice]:
+    connection: asyncpg.Connection,
+    scope: Scope,
+    wanted: Wanted,
+    opening: Opening | None = None,
+    most_sealed: int | None = None,
+) -> Choices:
     """By label, then id; none for an entity that nobody knows. Raises Problem 403 for one that is closed.
 
-    `read` opens sealed labels.
+    `opening` is for sealed labels, of which at most `most_sealed` are opened.
     """
+    most = most_sealed or MOST_SEALED
     entity = await connection.fetchrow(_ENTITY, scope.tenant_id, wanted.entity_id, organization_of(scope))
     shown = SHOWN.get(wanted.entity_id)
     if shown is not None:
@@ -88,10 +117,11 @@ async def choices(
             raise Problem.forbidden([shown.feature])
         preferred = (wanted.label_field, entity["label_field"] if entity is not None else None)
         label = next((one for one in preferred if one in shown.labels), shown.labels[0])
-        search = _Search(connection, _rows_sql(shown, str(label)), (scope.tenant_id, _places(scope)), ())
-        return await search.find(wanted, read)
+        rows: tuple[Any, ...] = (scope.tenant_id, _places(scope))
+        search = _Search(connection, _rows_sql(shown, str(label)), rows, str(label), (), most)
+        return await search.find(wanted, opening)
     if entity is None:
-        return []
+        return Choices([])
     if entity["access_restricted"] and not may_see_records(scope, wanted.entity_id):
         raise Problem.forbidden([record_feature(wanted.entity_id, "view")])
     if not entity["access_restricted"] and not scope.can(RECORDS_VIEW):
@@ -100,7 +130,7 @@ async def choices(
     key = _label_key(fields, (wanted.label_field, entity["label_field"], *LABELS))
     context = sorted({field.key for field in fields} & CONTEXT.intersection(wanted.context))
     place = (scope.tenant_id, wanted.entity_id, _places(scope), key)
-    return await _Search(connection, _RECORDS, place, tuple(context)).find(wanted, read)
+    return await _Search(connection, _RECORDS, place, key, tuple(context), most).find(wanted, opening)
 
 
 def _places(scope: Scope) -> list[UUID] | None:
@@ -119,25 +149,55 @@ class _Search(Struct, frozen=True):
     connection: Any
     sql: str
     place: tuple[Any, ...]
+    field: str
+    """What the label is read from."""
     context: tuple[str, ...]
+    most_sealed: int
 
-    async def find(self, wanted: Wanted, read: Reader | None) -> list[Choice]:
+    async def find(self, wanted: Wanted, opening: Opening | None) -> Choices:
         """The choices in order; when a label among them is sealed, many more rows are opened and sorted here."""
-        rows = await self._rows(wanted, wanted.limit)
-        if read is not None and any(row.label.startswith(MARKER) for row in rows):
-            opened = [self._opened(row, read) for row in await self._rows(wanted, MOST_SEALED)]
-            word = (wanted.search or "").lower()
-            found = [row for row in opened if word in row.label.lower()]
-            rows = sorted(found, key=lambda row: (row.label.lower(), row.value))[: wanted.limit]
-        return rows
+        rows = await self._rows(wanted, wanted.limit, "lower(label), value")
+        if opening is None or not any(row.label.startswith(MARKER) for row in rows):
+            return Choices(rows)
+        more = await self._rows(wanted, self.most_sealed + 1, "value")
+        capped = None
+        if len(more) > self.most_sealed:
+            del more[self.most_sealed :]
+            capped = Capped(wanted.entity_id, [self.field], self.most_sealed, await self._total(wanted))
+        read = await opening("\n".join(row.label for row in more).encode())
+        if read is None:
+            return Choices(rows)
+        opened = [self._opened(row, read) for row in more]
+        word = (wanted.search or "").lower()
+        found = [row for row in opened if word in row.label.lower()]
+        found.sort(key=lambda row: (row.label == row.value, natural(row.label), row.value))
+        return Choices(found[: wanted.limit], capped)
 
     def _opened(self, row: Choice, read: Reader) -> Choice:
-        return Choice(row.value, str(open_value(row.label, read)), row.context)
+        """With an erased label, it is shown as one without a label."""
+        label = open_value(row.label, read)
+        return Choice(row.value, row.value if label is None else str(label), row.context)
 
-    async def _rows(self, wanted: Wanted, limit: int) -> list[Choice]:
+    async def _rows(self, wanted: Wanted, limit: int, order: str) -> list[Choice]:
         ids = list(wanted.ids) or None
-        rows = await self.connection.fetch(self.sql, *self.place, ids, wanted.search, limit)
+        sql = self.sql.format(order=order)
+        rows = await self.connection.fetch(sql, *self.place, ids, wanted.search, limit)
         return [Choice(row["value"], row["label"], _context(row["context"], self.context)) for row in rows]
+
+    async def _total(self, wanted: Wanted) -> int:
+        counted = f"select count(*) from ({self.sql.format(order='value')}) every"
+        ids = list(wanted.ids) or None
+        return int(await self.connection.fetchval(counted, *self.place, ids, wanted.search, _ALL))
+
+
+def natural(text: str) -> tuple[tuple[bool, int, str], ...]:
+    """A key to sort texts as people do: numbers in them by size, letters whatever their case and accents."""
+    bare = "".join(letter for letter in normalize("NFKD", text) if not combining(letter)).casefold()
+    return tuple(
+        (False, len(number := part.lstrip("0")), number) if part.isdecimal() else (True, 0, part)
+        for part in _DIGITS.split(bare)
+        if part
+    )
 
 
 def _context(document: str, names: Collection[str]) -> dict[str, Any]:
@@ -154,12 +214,13 @@ def _rows_sql(shown: Shown, label: str) -> str:
     place = f"t.{shown.organization}" if shown.organization else "null::uuid"
     live = " and t.deleted_at is null" if shown.deletes else ""
     return f"""
-select t.id::text as value, coalesce(nullif(t.{label}, ''), t.id::text) as label, '' as context
-  from {shown.table} t
- where t.tenant_id = $1{live}
-   and ($2::uuid[] is null or {place} is null or {place} = any($2::uuid[]))
-   and ($3::text[] is null or t.id::text = any($3::text[]))
-   and ($4::text is null or position(lower($4::text) in lower(coalesce(t.{label}, ''))) > 0
-        or t.{label} ^@ 'bse1:')
- order by lower(coalesce(nullif(t.{label}, ''), t.id::text)), t.id limit $5
+with chosen as (
+  select t.id::text as value, coalesce(nullif(t.{label}, ''), t.id::text) as label, '' as context
+    from {shown.table} t
+   where t.tenant_id = $1{live}
+     and ($2::uuid[] is null or {place} is null or {place} = any($2::uuid[]))
+     and ($3::text[] is null or t.id::text = any($3::text[]))
+     and ($4::text is null or position(lower($4::text) in lower(coalesce(t.{label}, ''))) > 0
+          or t.{label} ^@ 'bse1:'))
+select value, label, context from chosen order by {{order}} limit $5
 """

@@ -130,6 +130,14 @@ def tell(admin: Person) -> str:
     return str(dictionary)
 
 
+def tell_again(admin: Person, dictionary: str) -> None:
+    """Three more changes of that dictionary, of two events each."""
+    path = f"/dictionaries/{dictionary}"
+    entry = admin.call("POST", f"{path}/entries", {"value": "never", "label": "Never"})["id"]
+    admin.call("PATCH", f"{path}/entries/{entry}", {"color": "#475569"})
+    admin.call("PATCH", path, {"description": "How soon a request is dealt with, if at all."})
+
+
 def design(admin: Person) -> None:
     """An entity of projects, with fields and records."""
     body = {"entityId": PROJECTS, "label": "Projects", "labelField": "name", "showInSidebar": True}
@@ -176,6 +184,14 @@ def main(directory: Path) -> None:
             page.locator("tr.row:not(.is-skeleton)").first.wait_for()
             page.wait_for_timeout(500)
             take(page, directory / f"{name}.png")
+        page.goto(f"{url}/backend/events")
+        page.locator("#connection[data-state=live]").wait_for()
+        page.locator("#declared-table[aria-busy=false]").wait_for(state="attached")
+        tell_again(admin, dictionary)
+        page.locator(".happening").nth(5).wait_for()
+        page.locator(".happening summary").first.click()
+        page.wait_for_timeout(3_000)
+        take(page, directory / "events.png")
         browser.close()
 
 

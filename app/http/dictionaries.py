@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from app.http.call import Call
 from app.http.custom_fields import CUSTOM_FILTER, custom_filters, fields_shown
@@ -14,6 +14,7 @@ from app.http.exports import Column, export, export_batch, export_format, export
 from app.http.identity import require_valid_selection
 from app.http.operation import Answer, Parameter, operation
 from app.http.pagination import FORMAT, clamped_page, collection, envelope, ids_of, sort_of
+from app.http.partial_index import PARTIAL_HEADERS, ListMeta, coverage_of
 from commands.dictionaries import (
     ENTRY_ENTITY,
     CreateDictionary,
@@ -28,6 +29,7 @@ from commands.dictionaries import (
 )
 from domain.dictionaries import ENTRY, MANAGE, VIEW
 from queries import dictionaries as queries
+from queries.index_reading import IndexReading, has_gap
 
 TAG = "Dictionaries"
 
@@ -73,6 +75,7 @@ class Dictionaries(Struct):
     """Dictionaries by name."""
 
     items: list[Dictionary]
+    meta: ListMeta | UnsetType = UNSET
 
 
 class Entries(Struct, rename="camel", omit_defaults=True):
@@ -83,6 +86,7 @@ class Entries(Struct, rename="camel", omit_defaults=True):
     page: int = 0
     page_size: int = 0
     total_pages: int = 0
+    meta: ListMeta | UnsetType = UNSET
 
 
 class Done(Struct):
@@ -117,15 +121,21 @@ def _answers(*more: tuple[int, Answer]) -> dict[int, Answer]:
     description="Dictionaries that the current organization may read: its own, and those of organizations above it.",
     features=(VIEW,),
     query=[Parameter("includeInactive", "Also those created as inactive", {"type": "boolean"})],
-    answers={200: Answer(Dictionaries, "Dictionary collection."), 422: REJECTED, 500: BROKEN},
+    answers={
+        200: Answer(Dictionaries, "Dictionary collection.", headers=PARTIAL_HEADERS),
+        422: REJECTED,
+        500: BROKEN,
+    },
     reads=("dictionaries", "organizations"),
 )
 async def list_dictionaries(call: Call[None]) -> Response[Any]:
     """By name; nothing is paged."""
     require_valid_selection(call.scope, listing=True)
+    include, reading = call.flag("includeInactive") is True, call.app.reading(call.scope.tenant_id)
     async with call.app.database.read(call.scope.tenant_id, one_plan=True) as connection:
-        include = call.flag("includeInactive") is True
-        return call.json(collection(await queries.list_dictionaries(connection, call.scope, include)))
+        found = await queries.list_dictionaries(connection, call.scope, include, reading)
+    coverage = await coverage_of(call, queries.DICTIONARY, found.gap)
+    return call.json(collection(found.items, **coverage.extra), headers=coverage.headers)
 
 
 @operation(
@@ -159,9 +169,9 @@ async def create_dictionary(call: Call[CreateDictionary]) -> Response[Any]:
 async def get_dictionary(call: Call[None]) -> Response[Any]:
     """200 with the dictionary."""
     require_valid_selection(call.scope)
-    id = call.uuid("dictionaryId")
+    id, reading = call.uuid("dictionaryId"), call.app.reading(call.scope.tenant_id)
     async with call.app.database.read(call.scope.tenant_id, one_plan=True) as connection:
-        return call.json((await queries.dictionary(connection, call.scope, id)).encode())
+        return call.json((await queries.dictionary(connection, call.scope, id, reading)).encode())
 
 
 @operation(
@@ -227,26 +237,30 @@ async def delete_dictionary(call: Call[None]) -> Response[Any]:
         Parameter("exportScope", "`full`: everything, whatever the filters say"),
         CUSTOM_FILTER,
     ],
-    answers=_answers((200, Answer(Entries, "Dictionary entries.")), (404, NO_DICTIONARY)),
+    answers=_answers(
+        (200, Answer(Entries, "Dictionary entries.", headers=PARTIAL_HEADERS)), (404, NO_DICTIONARY)
+    ),
     reads=("dictionary_entries", "dictionaries", "organizations", "field_definitions"),
 )
 async def list_entries(call: Call[None]) -> Response[Any]:
     """200 with the entries, or a file when `format` is sent."""
     require_valid_selection(call.scope, listing=True)
     id = call.uuid("dictionaryId")
-    search_key = call.app.search_key(call.scope.tenant_id)
+    reading = call.app.reading(call.scope.tenant_id)
     if export_format(call.query) is not None:
-        return await _export_entries(call, id, search_key)
+        return await _export_entries(call, id, reading)
     wanted = await _wanted(call)
     paged = "page" in call.query or "pageSize" in call.query
     page = clamped_page(call.query)
     if paged:
         wanted = _on_page(wanted, page.size, page.offset)
     async with call.app.database.read(call.scope.tenant_id, one_plan=True) as connection:
-        found = await queries.entries(connection, call.scope, id, wanted, search_key)
+        found = await queries.entries(connection, call.scope, id, wanted, reading)
+    coverage = await coverage_of(call, queries.ENTRY, found.gap)
     if not paged:
-        return call.json(collection(found.items))
-    return call.json(envelope(found.items, found.total, page.number, page.size))
+        return call.json(collection(found.items, **coverage.extra), headers=coverage.headers)
+    body = envelope(found.items, found.total, page.number, page.size, **coverage.extra)
+    return call.json(body, headers=coverage.headers)
 
 
 async def _wanted(call: Call[None]) -> queries.EntryQuery:
@@ -265,7 +279,7 @@ def _on_page(wanted: queries.EntryQuery, size: int, offset: int) -> queries.Entr
     return msgspec.structs.replace(wanted, limit=size, offset=offset)
 
 
-async def _export_entries(call: Call[None], id: UUID, search_key: bytes) -> Response[Any]:
+async def _export_entries(call: Call[None], id: UUID, reading: IndexReading) -> Response[Any]:
     """The entries as a file. Each exported entry counts as read in the access log."""
     kind = export_format(call.query)
     assert kind is not None, "the caller looked"
@@ -277,7 +291,7 @@ async def _export_entries(call: Call[None], id: UUID, search_key: bytes) -> Resp
 
     async def rows() -> Any:
         async with database.read(scope.tenant_id) as connection:
-            batches = queries.entry_batches(connection, scope, id, wanted, search_key, export_batch(1000))
+            batches = queries.entry_batches(connection, scope, id, wanted, reading, export_batch(1000))
             async for batch in batches:
                 ids = [str(row["id"]) for row in batch]
                 context = {
@@ -289,7 +303,12 @@ async def _export_entries(call: Call[None], id: UUID, search_key: bytes) -> Resp
                 yield batch
 
     columns = [Column(raw_key(name, ENTRY_COLUMNS) if full else name) for name in names]
-    return await export(kind, rows(), columns, "dictionaries.entry", full)
+    async with database.read(scope.tenant_id) as connection:
+        gap = await has_gap(connection, scope.tenant_id, queries.ENTRY)
+    coverage = await coverage_of(call, queries.ENTRY, gap)
+    answer = await export(kind, rows(), columns, "dictionaries.entry", full)
+    answer.headers.update(coverage.headers)
+    return answer
 
 
 ENTRY_COLUMNS = ("id", "value", "label", "color", "icon", "position", "isDefault", "createdAt", "updatedAt")

@@ -1,7 +1,7 @@
-"""Opening sealed values on the way out: the one place where an answer becomes readable (decision 0023).
+"""Opening sealed values on the way out: the one place where an answer becomes readable (decisions 0023 and 0034).
 
 Tables, documents, caches and temporary files hold sealed values; what leaves for an authenticated caller is opened with
-the keys of the tenant of the caller's scope, and of no other.
+the keys of the tenant of the caller's scope, and of no other. What was erased leaves as null.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Response
 
-from domain.encryption.tokens import MARKED, MARKER, open_value
+from domain.encryption.tokens import MARKED, marked_texts, open_json, open_value
 from domain.scope import Scope
 
 if TYPE_CHECKING:
     from app.encryption import Encryption
     from app.main import Application
+
+ERASED_HEADER = "x-backstep-erased"
+"""How many values of an answer are null because they were erased; absent when there are none."""
 
 _asking: ContextVar[tuple["Application", Scope] | None] = ContextVar("asking", default=None)
 
@@ -31,7 +34,11 @@ async def opened(response: Response[Any]) -> Response[Any]:
     asking = _asking.get()
     if asking is not None and isinstance(content, bytes) and MARKED in content:
         encryption: Encryption = asking[0].encryption
-        response.content = await encryption.opened(asking[1].tenant_id, content)
+        read = await encryption.reading(asking[1].tenant_id, content)
+        if read is not None:
+            response.content = open_json(content, read)
+            if read.erased:
+                response.headers[ERASED_HEADER] = str(read.erased)
     return response
 
 
@@ -47,20 +54,17 @@ async def opened_rows(
     batches: AsyncIterator[Sequence[Mapping[str, Any]]],
 ) -> AsyncGenerator[Sequence[Mapping[str, Any]], None]:
     """The rows of an export, opened before they are written in its format."""
-    asking = _asking.get()
-    read = None if asking is None else await asking[0].encryption.reader(asking[1].tenant_id)
     try:
         async for batch in batches:
-            yield batch if read is None else [open_value(row, read) if _marked(row) else row for row in batch]
+            yield await _opened_batch(batch)
     finally:
         close = getattr(batches, "aclose", None)
         if close is not None:
             await close()
 
 
-def _marked(value: Any) -> bool:
-    if isinstance(value, str):
-        return MARKER in value
-    if isinstance(value, Mapping):
-        return any(map(_marked, value.values()))
-    return isinstance(value, list | tuple) and any(map(_marked, value))
+async def _opened_batch(batch: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    asking = _asking.get()
+    marked = "\n".join(marked_texts(batch)).encode()
+    read = None if asking is None else await asking[0].encryption.reading(asking[1].tenant_id, marked)
+    return batch if read is None else [open_value(row, read) for row in batch]

@@ -155,17 +155,23 @@ def envelope(
 
     `extra` are further keys, put after `items` (`canViewTenant`, `meta`).
     """
+    counts = b',"total":%d,"page":%d,"pageSize":%d,"totalPages":%d}'
+    return collection(items, **extra)[:-1] + counts % (
+        total,
+        page,
+        size,
+        total_pages(total, size, least_pages),
+    )
+
+
+def collection(items: bytes | str, **extra: Any) -> bytes:
+    """`{"items":[…]}` around a JSON array, or around JSON texts joined by commas; `extra` are further keys."""
+    raw = items.encode() if isinstance(items, str) else items
+    array = raw if raw.startswith(b"[") else b"[" + raw + b"]"
     more = b"".join(
         b',"%s":%s' % (name.encode(), msgspec.json.encode(value)) for name, value in extra.items()
     )
-    counts = b',"total":%d,"page":%d,"pageSize":%d,"totalPages":%d}'
-    return collection(items)[:-1] + more + counts % (total, page, size, total_pages(total, size, least_pages))
-
-
-def collection(items: bytes | str) -> bytes:
-    """`{"items":[…]}` around a JSON array, or around JSON texts joined by commas."""
-    raw = items.encode() if isinstance(items, str) else items
-    return b'{"items":' + raw + b"}" if raw.startswith(b"[") else b'{"items":[' + raw + b"]}"
+    return b'{"items":' + array + more + b"}"
 
 
 def _first(query: Query, name: str) -> str | None:

@@ -13,6 +13,7 @@ from app.http.call import Call
 from app.http.decode import parse_body
 from app.http.identity import require_valid_selection
 from app.http.operation import Parameter, operation
+from app.http.partial_index import PARTIAL_HEADER
 from app.jobs.queue import enqueue
 from commands.query_index import Purge as PurgeCommand
 from commands.query_index import Reindex as ReindexCommand
@@ -34,7 +35,6 @@ from projections.index import projections
 from queries import query_index as queries
 
 TAG = "Query Index"
-PARTIAL_HEADER = "x-om-partial-index"
 _AT_ONCE = 3
 _DEFAULT_BATCH = 500
 _LARGEST_BATCH = 5_000

@@ -10,14 +10,17 @@ from msgspec import Raw, Struct
 from app.http.answers import Answer, InvalidView, refused
 from app.http.call import Call
 from app.http.operation import operation
+from app.undo_progress import told
 from commands.undo_many import SHOWN, Obstacle, UndoMany, UndoneAction
 from commands.unit import Change
 from domain.audit_logs import UNDO_SELF
 from domain.errors import Problem
 from domain.resources import resource_of
 from domain.snapshots import decode, encode, field_changes, record
+from queries.undo_runs import UndoRun, undo_runs
 
 TAG = "Audit & Action Logs"
+PATH = "/audit_logs/audit-logs/actions/undo-many"
 BLOCKED = "undo_many_blocked"
 
 _encode = msgspec.json.Encoder().encode
@@ -72,9 +75,35 @@ class BlockedView(Struct, frozen=True, rename="camel"):
     blocked_total: int = 0
 
 
+class UndoRuns(Struct, frozen=True):
+    """What is under way at this moment, oldest first."""
+
+    items: list[UndoRun]
+
+
+@operation(
+    "GET",
+    PATH,
+    tag=TAG,
+    summary="Undo many actions: progress",
+    description=(
+        "The takings back of many actions that are under way in the tenant, by whichever process: what each does"
+        " (`waiting` for its turn, `choosing`, `comparing`, `going_back`, `checking`, `recording`), and how much"
+        " of that is done. Those of others are shown to who may undo them. What takes less than half a second never"
+        " appears."
+    ),
+    features=[UNDO_SELF],
+    answers={200: Answer(UndoRuns, "What is under way")},
+)
+async def running(call: Call[None]) -> Response[Any]:
+    """Read from outside of the transactions that do the work."""
+    async with call.app.database.read(call.scope.tenant_id) as connection:
+        return call.json(UndoRuns(await undo_runs(connection, call.scope)))
+
+
 @operation(
     "POST",
-    "/audit_logs/audit-logs/actions/undo-many",
+    PATH,
     tag=TAG,
     summary="Undo many actions",
     description=(
@@ -95,7 +124,8 @@ class BlockedView(Struct, frozen=True, rename="camel"):
 async def undo_many(call: Call[UndoMany]) -> Response[Any]:
     """All or nothing."""
     try:
-        outcome = await call.execute(call.body)
+        async with told(call.app.database, call.scope, dry_run=call.options.dry_run):
+            outcome = await call.execute(call.body)
     except Problem as problem:
         if not (call.options.dry_run and problem.code == BLOCKED):
             raise

@@ -18,6 +18,7 @@ from domain.query_index import (
     ReindexPart,
 )
 from projections.coverage import Coverage, keep, mend_counters, part_of, recount
+from projections.gaps import note_unindexed
 from projections.index import projections
 from projections.parts import Part, Unbuildable, rebuilt, total_of
 from projections.purge import documents_of, purged
@@ -182,11 +183,13 @@ async def refresh_coverage(run: Run, wanted: CoverageRequest) -> None:
 
 @job(UPGRADE_JOB, concurrency=1)
 async def look_for_stale(run: Run, _: object) -> None:
-    """Have documents rebuilt that another version of their projection made, in every tenant."""
+    """Have documents rebuilt that another version of their projection made, and note the gaps, in every tenant."""
     known = {one.entity_type: one.version for one in projections() if one.type_column is None}
     many = next((one.version for one in projections() if one.type_column is not None), 1)
     versions = " ".join(f"when '{name}' then {version}" for name, version in known.items())
     async with run.app.database.system() as connection:
+        for projection in projections():
+            await note_unindexed(connection, projection)
         rows = await connection.fetch(
             "select distinct tenant_id, entity_type from entity_index"
             f" where projection_version <> case entity_type {versions} else {many} end"

@@ -97,6 +97,7 @@ PAGES: Final = (
     Page("/backend/system", "system.html", "System", "js/system.js"),
     Page("/backend/replay", "replay.html", "Replay", "js/replay.js"),
     Page("/backend/log-integrity", "log-integrity.html", "Log integrity", "js/log-integrity.js"),
+    Page("/backend/events", "events.html", "Events", "js/events.js"),
     Page("/backend/explorer", "explorer.html", "API explorer", "js/explorer.js"),
 )
 

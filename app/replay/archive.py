@@ -1,7 +1,8 @@
 """A log as a file: what a replay needs of the history of some tenants, for another day or another machine.
 
 Gzipped JSON lines. The first is the header; each other one has the name of a table and a row of it as PostgreSQL
-renders it. The file holds everything that the log holds, sealed values and the wrapped keys of them included.
+renders it. The file holds everything that the log holds, sealed values, the wrapped keys of them and the secrets of
+records included: who is erased later stays readable in it.
 """
 
 import gzip
@@ -12,12 +13,16 @@ import msgspec
 from msgspec import Raw, Struct
 
 from app.settings import StartError
+from commands.replay.log import AFTER_BASE
 from domain.resources import all_resources
 from domain.upcasters import SCHEMA_REVISION
 
 FORMAT: Final = "backstep-log-1"
 _MARKS: Final = "action_log_marks"
-_TABLES: Final = ("data_keys", "action_log_scopes", "log_bases", "log_base_rows", "action_logs", _MARKS)
+_TABLES: Final = (
+    *("data_keys", "subject_keys", "action_log_scopes", "log_bases", "log_base_rows", "action_logs"),
+    _MARKS,
+)
 _ORDERS: Final = {
     "action_logs": "seq",
     _MARKS: "seq",
@@ -27,6 +32,8 @@ _ORDERS: Final = {
 _LEFT_OUT: Final = "array['xid']"
 """Columns that mean something in their own database only."""
 _CHUNK: Final = 500
+_REPLAYED: Final = f"select count(*) from action_logs a where {AFTER_BASE}"
+"""Log rows from where history begins: what is left of older ones is only looked at."""
 
 
 class Header(Struct, frozen=True, rename="camel"):
@@ -46,8 +53,10 @@ class Line(Struct, frozen=True):
 
 
 async def save(connection: Any, path: Path, release: str) -> int:
-    """Write the whole log that a connection sees, in the order of history; returns the number of log rows."""
-    count: int = await connection.fetchval("select count(*) from action_logs")
+    """Write the whole log that a connection sees, in the order of history, with what it begins with where retention
+    removed a part of it. `connection` is in a snapshot. Returns the number of log rows that a replay applies.
+    """
+    count: int = await connection.fetchval(_REPLAYED)
     with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as file:
         file.write(msgspec.json.encode(Header(FORMAT, release, SCHEMA_REVISION, count)) + b"\n")
         async with connection.transaction():
@@ -61,12 +70,14 @@ async def save(connection: Any, path: Path, release: str) -> int:
 
 
 async def load(connection: Any, path: Path, *, marks: str = _MARKS) -> int:
-    """Put a saved log into an empty scratch database, inside the caller's transaction; returns the number of log rows.
+    """Put a saved log into an empty scratch database, inside the caller's transaction; returns the number of log
+    rows that a replay applies.
 
     `marks` is the table that gets the marks on actions.
 
     Raises StartError for a file that is none, or that a newer version made.
     """
+    await connection.execute("set local app.command_id = 'replay'")  # lets the caller lay its bases
     try:
         with gzip.open(path, "rb") as file:
             header = msgspec.json.decode(file.readline(), type=Header)
@@ -84,7 +95,7 @@ async def load(connection: Any, path: Path, *, marks: str = _MARKS) -> int:
     except (OSError, EOFError, msgspec.DecodeError) as error:
         raise StartError(f"{path} is not a saved log: {error}.") from None
     await _derive(connection)
-    return header.rows
+    return int(await connection.fetchval(_REPLAYED))
 
 
 async def _insert(connection: Any, table: str, rows: list[Raw]) -> None:

@@ -18,7 +18,7 @@ from commands.replay.log import AFTER_BASE, base_row
 from commands.retention_base import unpacked
 from domain.resources import all_resources
 
-KEYS: Final = ("data_keys",)
+KEYS: Final = ("data_keys", "subject_keys")
 """Tables that are not part of history, but without which handlers cannot do what they did."""
 
 SESSIONS: Final = ("sessions", "user_activity")

@@ -17,12 +17,12 @@ SIGNING_IN = "auth.sessions."
 class ScratchDatabase(Database):
     """A database that refuses every command but signing in and out."""
 
-    async def begin(self, tenant_id: UUID, command_id: str) -> Transaction:
+    async def begin(self, tenant_id: UUID, command_id: str, *, locked: bool = True) -> Transaction:
         """Open a write transaction for a session. Raises Problem 403 for anything else."""
         if not command_id.startswith(SIGNING_IN):
             body = {"error": "This is a replay: it can be looked at, not changed", "code": "read_only"}
             raise Problem(403, body)
-        return await super().begin(tenant_id, command_id)
+        return await super().begin(tenant_id, command_id, locked=locked)
 
 
 def application(settings: Settings, target: Target) -> Any:

@@ -12,7 +12,10 @@ from commands.custom_fields import CustomValues, custom_column, place_of
 from commands.registry import Command, command, handles
 from commands.unit import Unit
 from domain.auth import sessions
+from domain.custom_fields.declared import declared_rows
 from domain.directory import TENANTS_MANAGE, tenants
+from domain.entities import declared as _declared  # noqa: F401  # the fields that a tenant starts with
+from domain.entities import field_definitions
 from domain.errors import Problem
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -30,7 +33,7 @@ _WHY = "A tenant is managed from outside of it, and sessions that ended with it 
     why=_WHY,
 )
 class CreateTenant(Command, frozen=True, kw_only=True, rename="camel"):
-    """Make the tenant of the scope. It has nothing in it: no organization, role or user."""
+    """Make the tenant of the scope, with the custom fields that modules declare and no organization, role or user."""
 
     name: Name
     is_active: bool = True
@@ -46,6 +49,7 @@ async def create_tenant(command: CreateTenant, unit: Unit) -> dict[str, UUID]:
         raise Problem.conflict("The tenant exists already")
     custom = await custom_column(unit, ENTITY, command.custom_fields, place_of(unit.scope))
     await unit.insert(tenants, custom | {"id": made, "name": command.name, "is_active": command.is_active})
+    await unit.insert_many(field_definitions, declared_rows())
     return {"id": made}
 
 

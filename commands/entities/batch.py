@@ -32,12 +32,13 @@ _config = msgspec.json.Decoder(dict[str, Any])
 
 
 class DefinitionEntry(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One definition of a batch; its place in the list is its priority."""
+    """One definition of a batch; its place in the list is its priority, unless it says another."""
 
     key: Key
     kind: Kind
     config_json: dict[str, Any] | UnsetType | None = UNSET
     is_active: bool = True
+    priority: int | float | UnsetType = UNSET
 
 
 @command(
@@ -90,12 +91,13 @@ def _values(
 ) -> dict[str, Any]:
     """The columns of one definition; a deleted one without a configuration keeps that of the row that it had."""
     config: Config = entry.config_json or {}
+    priority = index if entry.priority is UNSET else entry.priority
     source = own or inherited
     if not entry.is_active and not config and source is not None:
         config = _config.decode(source["config"])
     return {
         "kind": entry.kind,
-        "config": {**normalized(entry.key, entry.kind, config), "priority": index},
+        "config": {**normalized(entry.key, entry.kind, config), "priority": priority},
         "is_active": entry.is_active,
         "deleted_at": deleted_at(unit, entry.is_active, own),
     }

@@ -13,7 +13,8 @@ from msgspec import NODEFAULT, Raw
 from commands.batch import Batch
 from commands.registry import Command, Definition, Outcome, definition, reviver_of
 from commands.replay.log import LogRow
-from domain.encryption.tokens import TenantKeys, Unreadable, hides_token, open_value
+from commands.sealing import Seals
+from domain.encryption.tokens import ERASED, hides_token, open_value
 from domain.resources import Row, resource_of_kind
 from domain.upcasters import current_input
 
@@ -22,10 +23,8 @@ class Unrepeatable(Exception):
     """The command cannot be executed again, for a reason that lies in the record and is no fault."""
 
 
-def command_of(
-    kind: Definition, row: LogRow, left: Sequence[Outcome], keys: TenantKeys | None = None
-) -> Command:
-    """The command that a log row records; `keys` open what is sealed in it.
+def command_of(kind: Definition, row: LogRow, left: Sequence[Outcome], seals: Seals | None = None) -> Command:
+    """The command that a log row records; `seals` opens what is sealed in it.
 
     Raises Unrepeatable, and msgspec.ValidationError when today's command does not take the recorded input.
     """
@@ -37,18 +36,16 @@ def command_of(
     whole = reviver(recorded, left) if reviver is not None else _with_secrets(kind, recorded, left)
     if isinstance(whole, str):
         raise Unrepeatable(whole)
-    if keys is not None:
-        whole = open_value(whole, lambda token: _opened(keys, token))
+    if seals is not None:
+        whole = open_value(whole, lambda token: _opened(seals, token))
     if hides_token(whole):
         raise Unrepeatable("its input is sealed with a key that there is no more")
     return msgspec.convert(whole, kind.type)
 
 
-def _opened(keys: TenantKeys, token: str) -> Raw | None:
-    try:
-        return keys.open(token).value
-    except Unreadable:
-        return None
+def _opened(seals: Seals, token: str) -> Raw | None:
+    value = seals.read(token)
+    return None if value is ERASED else value
 
 
 def outcomes(row: LogRow, found: dict[tuple[str, str], Row]) -> list[Outcome]:

@@ -24,6 +24,7 @@ from commands.replay.state import Broken
 from commands.sealing import Sealing, Seals
 from commands.unit import Change, Unit
 from domain.encryption.tables import PLAN_TABLES
+from domain.encryption.tokens import older_tokens, subjects_in
 from domain.errors import Problem
 from domain.recorded_scope import scope_of
 from domain.resources import Row, resource_of
@@ -112,11 +113,34 @@ class Rerun:
         if sealing is not None:
 
             async def replan(seals: Seals | None) -> Seals | None:
-                return _as_then(await sealing.again(self._connection, row.tenant_id, seals), row)
+                again = await sealing.again(self._connection, row.tenant_id, seals)
+                return await self._as_then(again, row)
 
-            unit.seals = _as_then(await sealing.seals(self._connection, row.tenant_id), row)
+            unit.seals = await self._as_then(await sealing.seals(self._connection, row.tenant_id), row)
             unit.replan = replan
         return unit
+
+    async def _as_then(self, seals: Seals | None, row: LogRow) -> Seals | None:
+        """Have a command seal with the keys that it sealed with then, which may not be the newest.
+
+        Raises Unrepeatable when a key that it met is gone.
+        """
+        text = msgspec.json.encode(row.changes)
+        used = {int(number) for number in _NUMBERS.findall(text)}
+        subjects = subjects_in(text)
+        if (used or subjects) and seals is None:
+            raise Unrepeatable(_KEY_IS_GONE)
+        if seals is None:
+            return None
+        await seals.learn(self._connection, subjects | subjects_in((row.input or "").encode()))
+        alive = {id for id, one in seals.subjects.items() if one.secret is not None}
+        if not (used <= seals.keys.numbers and subjects <= alive):
+            raise Unrepeatable(_KEY_IS_GONE)
+        seals.repeats, seals.older_form = True, any(map(_sealed_older, row.changes))
+        seals.keys = copy(seals.keys)
+        seals.keys.missed = set()
+        seals.keys.current = max(used, default=seals.keys.current)
+        return seals
 
     async def _perform(self, unit: Unit, row: LogRow) -> None:
         for change in row.changes:
@@ -132,8 +156,7 @@ class Rerun:
         if kind is None:
             raise LookupError(f"there is no command {row.command_id} any more")
         found = await self._found(row.changes) if kind.secrets else {}
-        keys = None if unit.seals is None else unit.seals.keys
-        command = command_of(kind, row, outcomes(row, found), keys)
+        command = command_of(kind, row, outcomes(row, found), unit.seals)
         await handler_of(kind.type)(command, unit)
 
     async def _reversed(self, row: LogRow) -> list[Change]:
@@ -194,19 +217,10 @@ class Rerun:
         return broken
 
 
-def _as_then(seals: Seals | None, row: LogRow) -> Seals | None:
-    """Have a command seal with the key that it sealed with then, which may not be the newest.
-
-    Raises Unrepeatable when a key that it met is gone.
-    """
-    used = {int(number) for number in _NUMBERS.findall(msgspec.json.encode(row.changes))}
-    if used - (frozenset() if seals is None else seals.keys.numbers):
-        raise Unrepeatable(_KEY_IS_GONE)
-    if seals is not None:
-        seals.keys = copy(seals.keys)
-        seals.keys.missed = set()
-        seals.keys.current = max(used, default=seals.keys.current)
-    return seals
+def _sealed_older(change: Change) -> bool:
+    """Whether a command sealed something in the older form."""
+    before, after = (older_tokens(msgspec.json.encode(image)) for image in (change.b, change.a))
+    return bool(after - before)
 
 
 def _settings(row: LogRow) -> str:

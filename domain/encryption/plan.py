@@ -1,6 +1,6 @@
 """Which fields of which rows are sealed: what the maps and the definitions of one tenant come to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -43,7 +43,8 @@ class Designated(Struct, frozen=True):
     def names(self) -> frozenset[str]:
         """Every name that such a value may have in the input of a command."""
         columns = {form for name in self.columns for form in (name, camel(name))}
-        return frozenset(columns | {form for key in self.custom for form in (key, f"cf_{key}", f"cf:{key}")})
+        keys = self.custom | set(self.hashes.values())
+        return frozenset(columns | {form for key in keys for form in (key, f"cf_{key}", f"cf:{key}")})
 
 
 class Plan:
@@ -126,7 +127,7 @@ def place_of(entity_id: str, field: str) -> str | None:
     return f"{CUSTOM}.{_bare(field)}" if CUSTOM in resource.table.columns else None
 
 
-def entity_of(resource: Resource, row: dict[str, Any]) -> str | None:
+def entity_of(resource: Resource, row: Mapping[str, Any]) -> str | None:
     """The entity that a row is of."""
     return row.get("entity_type") if resource.name == RECORDS else resource.entity_type
 

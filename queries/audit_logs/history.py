@@ -90,6 +90,8 @@ async def subject_of(connection: asyncpg.Connection, scope: Scope, kind: str, id
     place = row["now"] or row["logged"]
     if not row["known"] or not scope.may_touch(UUID(place) if isinstance(place, str) else place):
         raise Problem.not_found("No such record")
+    if resource.admits is not None:
+        await resource.admits(connection, scope, subject.id)
     return subject
 
 

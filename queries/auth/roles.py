@@ -10,7 +10,8 @@ from projections.custom_members import with_custom
 from projections.index import wire_object
 from queries.custom_filters import arguments, conditions
 from queries.custom_values import ValueFilter
-from queries.found import Found, FoundPage
+from queries.found import FoundPage
+from queries.index_reading import IndexReading, gap_of, rows_of
 
 SUPER_ADMIN_ROLES = "select a.role_id from role_acls a where a.tenant_id = {0}.tenant_id and a.is_super_admin"
 """The roles that make super admins, in the tenant of the row `{0}`."""
@@ -27,16 +28,17 @@ _ITEM = wire_object(
 
 
 @cache
-def _list(filters: int) -> str:
+def _list(filters: int, made: bool) -> str:
+    gap = gap_of("'auth:role'", None) if filters else "false"
     return f"""
 with listed as materialized (
   select r.* from roles r
    where ($1::uuid is null or r.tenant_id = $1) and r.deleted_at is null and ($2::uuid is null or r.id = $2)
      and ($3::text = '' or position(lower($3) in lower(r.name)) > 0)
      and ($4 or (r.name <> 'superadmin' and r.id not in ({SUPER_ADMIN_ROLES.format("r")})))
-     {conditions(filters, "r", "r.id", "auth:role", 7)}
+     {conditions(filters, "r", "r.id", "auth:role", 7, "r.custom_fields" if made else None)}
 )
-select (select count(*) from listed) as total, r.id, {with_custom(_ITEM, "r")} as document
+select (select count(*) from listed) as total, r.id, {with_custom(_ITEM, "r")} as document, {gap} as gap
   from (values (1)) one
   left join lateral (select * from listed order by name collate "C", id limit $5 offset $6) r on true
   left join tenants n on n.tenant_id = r.tenant_id and n.id = r.tenant_id
@@ -53,14 +55,23 @@ class RoleFilter(Struct, frozen=True):
 
 
 async def roles(
-    connection: Any, tenant_id: UUID | None, wanted: RoleFilter, *, everything: bool, limit: int, offset: int
+    connection: Any,
+    tenant_id: UUID | None,
+    wanted: RoleFilter,
+    reading: IndexReading,
+    *,
+    everything: bool,
+    limit: int,
+    offset: int,
 ) -> FoundPage:
     """A page of a tenant's roles by name; without a tenant (asked for super admins only), of all tenants.
 
     `everything` False leaves out what makes super admins.
     """
-    rows = await connection.fetch(
-        _list(len(wanted.custom)),
+    rows, gap = await rows_of(
+        connection,
+        reading,
+        lambda made: _list(len(wanted.custom), made),
         tenant_id,
         wanted.id,
         wanted.search,
@@ -69,7 +80,7 @@ async def roles(
         offset,
         *arguments(wanted.custom),
     )
-    return FoundPage([Found(row["id"], row["document"]) for row in rows if row["id"]], rows[0]["total"])
+    return FoundPage.of(rows, gap)
 
 
 async def tenant_of_role(connection: Any, role_id: UUID) -> UUID | None:

@@ -11,7 +11,8 @@ from projections.custom_members import with_custom
 from projections.index import wire_object
 from queries.custom_filters import arguments, conditions
 from queries.custom_values import ValueFilter
-from queries.found import Found, FoundPage
+from queries.found import FoundPage
+from queries.index_reading import IndexReading, gap_of, rows_of
 
 # Users who are super admins by their own grants or by those of a role, in the tenant of the user `u`.
 _IS_SUPER_ADMIN = """(
@@ -84,7 +85,7 @@ async def users(
     connection: Any,
     tenant_id: UUID | None,
     wanted: UserFilter,
-    search_key: bytes,
+    reading: IndexReading,
     *,
     everybody: bool,
     limit: int,
@@ -92,12 +93,18 @@ async def users(
 ) -> FoundPage:
     """A page of a tenant's users, oldest first; without a tenant (asked for super admins only), of all tenants.
 
-    `search_key` is the tenant's key of search tokens. `everybody` False leaves out super admins. Whether a user has a
-    password is told only of a single one.
+    `everybody` False leaves out super admins. Whether a user has a password is told only of a single one.
     """
-    search = "none" if not wanted.words else "index" if tenant_id and wanted.has_trigrams else "scan"
-    rows = await connection.fetch(
-        _list(search, wanted.id is not None, len(wanted.custom)),
+
+    def sql(made: bool) -> str:
+        by_tokens = tenant_id and wanted.has_trigrams and reading.tokens and not made
+        search = "none" if not wanted.words else "index" if by_tokens else "scan"
+        return _list(search, wanted.id is not None, len(wanted.custom), made)
+
+    rows, gap = await rows_of(
+        connection,
+        reading,
+        sql,
         tenant_id,
         wanted.id,
         wanted.organization_ids,
@@ -110,15 +117,17 @@ async def users(
         everybody,
         limit,
         offset,
-        search_key,
+        reading.search_key,
         *arguments(wanted.custom),
     )
-    return FoundPage([Found(row["id"], row["document"]) for row in rows if row["id"]], rows[0]["total"])
+    return FoundPage.of(rows, gap)
 
 
 @cache
-def _list(search: Literal["none", "index", "scan"], single: bool, filters: int) -> str:
+def _list(search: Literal["none", "index", "scan"], single: bool, filters: int, made: bool) -> str:
     """The first thirteen parameters are always the same, so that every variant is called alike."""
+    by_custom = conditions(filters, "u", "u.id", "auth:user", 14, "u.custom_fields" if made else None)
+    gap = gap_of("'auth:user'", None) if search == "index" or filters else "false"
     more = {"hasPassword": "u.password_hash is not null"} if single else {}
     item = wire_object(
         id="u.id",
@@ -148,9 +157,10 @@ listed as materialized (
      and ($8::uuid[] is null or exists (select from user_roles l where l.tenant_id = u.tenant_id and l.user_id = u.id
                                          and l.role_id = any($8)))
      and ($9::text = '' or position(search_text_normal($9) in search_text_normal(u.name)) > 0)
-     and ($10 or not {_IS_SUPER_ADMIN}) and {matches[search]}{conditions(filters, "u", "u.id", "auth:user", 14)}
+     and ($10 or not {_IS_SUPER_ADMIN}) and {matches[search]}{by_custom}
 )
-select (select count(*) from listed) as total, u.id, {with_custom(item, "u")} as document
+select (select count(*) from listed) as total, u.id, {with_custom(item, "u")} as document,
+       {gap} as gap
   from (values (1)) one
   left join lateral (select * from listed order by created_at, id limit $11 offset $12) u on true
   left join lateral (select array_agg(r.name order by r.name, r.id) as names,

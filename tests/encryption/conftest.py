@@ -1,13 +1,18 @@
 """A tenant with encrypted fields, and what is needed to look at what is stored."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from app.database import Database
+from app.database import Database, Target
+from app.main import Application
+from app.settings import Settings
 from tests.conftest import Tenant
+from tests.heart.test_round_trips import statements  # noqa: F401  # a fixture
+from tests.replay.conftest import replay, template  # noqa: F401  # fixtures
 
 
 @pytest.fixture
@@ -21,6 +26,15 @@ async def admin(client: httpx.AsyncClient, tenant: Tenant) -> httpx.AsyncClient:
 def secret() -> str:
     """A text that occurs nowhere else."""
     return f"Zq{uuid4().hex}"
+
+
+@pytest.fixture
+async def elsewhere(target: Target, settings: Settings) -> AsyncIterator[Application]:
+    """The parts of another process."""
+    running = Application(settings, Database(target))
+    await running.start()
+    yield running
+    await running.stop()
 
 
 async def save_map(client: httpx.AsyncClient, entity: str, *fields: str, **more: Any) -> dict[str, Any]:

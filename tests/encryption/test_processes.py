@@ -1,26 +1,14 @@
 """Two processes on one database: what one of them designates, the other seals."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx
-import pytest
 
-from app.database import Database, Target
+from app.database import Database
 from app.main import Application
-from app.settings import Settings
 from commands.auth import UpdateUser
 from tests.conftest import Tenant
 from tests.encryption.conftest import save_map, stored
-
-
-@pytest.fixture
-async def elsewhere(target: Target, settings: Settings) -> AsyncIterator[Application]:
-    """The parts of another process."""
-    running = Application(settings, Database(target))
-    await running.start()
-    yield running
-    await running.stop()
 
 
 async def test_a_map_that_another_process_saved_is_heard_of_and_obeyed(

@@ -115,14 +115,22 @@ async def test_given_an_export_then_it_holds_values_written_as_its_format_wants_
     assert written[kind] in answer.text and "42" in answer.text
 
 
-async def test_given_a_map_with_a_hash_field_then_the_lookup_hash_stands_there(
+async def test_given_a_map_with_a_hash_field_then_the_lookup_hash_is_answered_there(
     patients: httpx.AsyncClient, tenant: Tenant, database: Database, secret: str
 ) -> None:
+    await define(patients, ENTITY, "city_hash")
     fields = [{"field": "cf_city", "hashField": "city_hash"}]
     saved = await patients.post("/entities/encryption", json={"entityId": ENTITY, "fields": fields})
     assert saved.status_code == 200
     row = await at_rest(database, tenant, await add(patients, city=secret))
-    assert row["city_hash"] == f"v2:{str(row['city']).split(':')[2]}"
+    assert str(row["city_hash"]).startswith("bse1:"), (
+        "it is sealed as well: it could be tried by whoever has keys"
+    )
+    async with database.system() as connection:
+        looked_up = await connection.fetchval("select sealed_key($1)", row["city"])
+    (found,) = await listed(patients)
+    assert found["city_hash"] == f"v2:{looked_up.removeprefix('bse1:')}"
+    assert len(await listed(patients, city_hash=str(found["city_hash"]))) == 1
 
 
 async def test_given_a_batch_that_defines_and_fills_then_what_it_fills_is_sealed(

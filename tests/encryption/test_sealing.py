@@ -54,7 +54,7 @@ def test_values_are_found_by_the_name_of_their_field_in_all_its_forms() -> None:
     found = hidden(one, given)
     assert (found["name"], found["cf_badge"], found["customFields"][0]["value"]) == (token, badge, badge)
     assert is_token(found["custom"]["badge"]) and found["custom"]["badge"] != badge
-    assert open_value(found, lambda text: one.keys.open(text).value) == given
+    assert open_value(found, lambda text: one.open(text).value) == given
 
 
 def test_a_text_that_was_sealed_is_found_under_any_name_and_names_of_commands_are_kept() -> None:
@@ -75,7 +75,7 @@ def test_raw_json_is_sealed_without_touching_its_neighbours() -> None:
     row = one.row(resource_of("users"), user_row(custom_fields=fields), {})
     kept = row["custom_fields"]
     assert (bytes(kept["other"]), bytes(kept["deep"])) == (b"1.10", b'{"n":1.0}')
-    assert bytes(one.keys.open(kept["badge"]).value) == b"12345678901234567890.10"
+    assert bytes(one.open(kept["badge"]).value) == b"12345678901234567890.10"
     assert hidden(one, {"n": 1}) == {"n": 1}
 
 

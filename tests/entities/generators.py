@@ -81,6 +81,7 @@ def upsert_definitions(world: World) -> SearchStrategy[Command]:
         kind=kinds,
         config_json=maybe(st.none() | configs),
         is_active=st.just(True) | st.booleans(),
+        priority=maybe(st.integers(-5, 20) | st.sampled_from((0.5, 1.25))),
     )
     fieldset = st.builds(Fieldset, code=st.sampled_from(("basic", "more")), label=labels)
     return st.builds(

@@ -26,6 +26,21 @@ async def test_given_definitions_then_their_order_is_their_priority_and_others_s
     assert fields["note"]["editor"] == "markdown" and fields["a"]["label"] == "a"
 
 
+async def test_given_priorities_then_definitions_take_their_places_among_the_others(
+    desk: Desk, elsewhere: Desk
+) -> None:
+    """One field of the tenant is moved in an organization; the others stay shared."""
+    moved = entry("requires_legal_review", "boolean", priority=0.5)
+    await desk.post("/entities/definitions.batch", {"entityId": DEAL, "definitions": [moved]})
+    order = ["competitive_risk", "requires_legal_review", "implementation_complexity", "estimated_seats"]
+    assert await desk.keys(DEAL) == order
+    own = [item["key"] for item in (await desk.managed(DEAL))["items"] if item["organizationId"]]
+    assert own == ["requires_legal_review"]
+    assert (await elsewhere.keys(DEAL))[-1] == "requires_legal_review"
+    bad = {"entityId": DEAL, "definitions": [entry("estimated_seats", "integer", priority="first")]}
+    await desk.post("/entities/definitions.batch", bad, 400)
+
+
 async def test_given_one_key_twice_then_the_later_one_counts(desk: Desk) -> None:
     await desk.batch(entry("a", "text"), entry("b"), entry("a", "integer"))
     assert [(item["key"], item["kind"]) for item in await desk.fields()] == [("b", "text"), ("a", "integer")]

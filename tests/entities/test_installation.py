@@ -13,21 +13,64 @@ from domain.custom_fields.declared import declared_fields
 from domain.entities.code import SHOWN, is_code_entity
 from domain.images import wire_row
 from domain.resources import resource_of
-from domain.scope import system_scope
+from domain.scope import Options, system_scope
 from tests.conftest import Tenant
 from tests.entities.conftest import Desk
+from tests.replay.finale import spoil
 
 DEAL = "customers:customer_deal"
 
 
-async def test_given_a_tenant_without_them_then_they_are_added_once(
+async def made_tenant(superadmin: Desk) -> UUID:
+    return UUID((await superadmin.post("/directory/tenants", {"name": "Bare"}, 201))["id"])
+
+
+async def test_given_a_new_tenant_then_it_has_them_by_the_same_command(
     superadmin: Desk, application: Application
 ) -> None:
-    bare = UUID((await superadmin.post("/directory/tenants", {"name": "Bare"}, 201))["id"])
-    for installed in (17, 0):
-        outcome = await application.bus.execute(InstallDefinitions(), system_scope(bare))
-        assert outcome.result == {"installed": installed}
-        assert outcome.log is None or outcome.log.undo_token is None
+    made = await made_tenant(superadmin)
+    async with application.database.system() as connection:
+        rows = await connection.fetch(
+            "select entity_id, key, organization_id from field_definitions where tenant_id = $1", made
+        )
+        logged = await connection.fetch(
+            "select command_id, resource_id, jsonb_array_length(changes) as rows from action_logs where tenant_id = $1",
+            made,
+        )
+    assert {(row["entity_id"], row["key"]) for row in rows} == {
+        (entity, field.key) for entity, fields in declared_fields().items() for field in fields
+    }
+    assert {row["organization_id"] for row in rows} == {None}
+    assert [tuple(row) for row in logged] == [("directory.tenants.create", str(made), 18)]
+
+
+async def test_given_a_tenant_without_them_then_they_are_added(
+    superadmin: Desk, application: Application
+) -> None:
+    bare = await made_tenant(superadmin)
+    spoil(bare)
+    taken = await application.database.begin(bare, "test")
+    rows = await taken.connection.fetchval(
+        "with gone as (delete from field_definitions where tenant_id = $1 returning *)"
+        " select jsonb_agg(to_jsonb(gone))::text from gone",
+        bare,
+    )
+    await taken.commit()
+    outcome = await application.bus.execute(InstallDefinitions(), system_scope(bare), Options(dry_run=True))
+    assert outcome.dry_run is not None
+    assert outcome.dry_run.result == {"installed": 17}
+    assert {(change.t, change.o) for change in outcome.dry_run.rows} == {("field_definitions", "i")}
+
+    # The history does not know of what this test took away
+    given = await application.database.begin(bare, "test")
+    await given.connection.execute(
+        "insert into field_definitions"
+        " select * from jsonb_populate_recordset(null::field_definitions, $1::text::jsonb)",
+        rows,
+    )
+    await given.commit()
+    outcome = await application.bus.execute(InstallDefinitions(), system_scope(bare))
+    assert outcome.result == {"installed": 0} and outcome.log is None
 
 
 async def test_given_a_tenant_that_has_them_then_nothing_changes_and_what_is_deleted_stays_so(

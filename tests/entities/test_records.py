@@ -254,19 +254,66 @@ async def test_undo_needs_the_right_to_a_restricted_entity_too(
     assert len(await listed(things)) == 1
 
 
+async def test_the_history_of_a_record_needs_what_its_records_need(
+    things: Desk, superadmin: Desk, client: httpx.AsyncClient, tenant: Tenant, application: Application
+) -> None:
+    """Given the coarse features, Then a record's history is theirs; of a restricted entity, only with its own."""
+    id = await create(things, name="a")
+    history = f"/audit_logs/audit-logs/history/entities.record/{id}"
+    clerk = await clerk_of(superadmin, client, tenant, application, ["audit_logs.view_tenant"])
+    nobody = await clerk_of(superadmin, client, tenant, application, ["audit_logs.view_tenant"], coarse=False)
+    reader = await clerk_of(
+        superadmin, client, tenant, application, ["audit_logs.view_tenant", f"entities.records.{THING}.view"]
+    )
+    moments = (history, f"{history}/state?at=2100-01-01T00:00:00Z")
+    for path in moments:
+        for desk in (things, clerk, reader):
+            await desk.get(path)
+        assert (await nobody.get(path, 403))["requiredFeatures"] == ["entities.records.view"]
+
+    await things.entity(accessRestricted=True)
+    for path in moments:
+        await clerk.get(path, 403)
+        for desk in (things, reader):
+            await desk.get(path)
+    at = (await things.get(history))["items"][-1]["id"]
+    await clerk.post(f"{history}/restore", {"at": at}, 403)
+
+    # And so it stays once the record is gone, because its making was undone
+    done = await things.did("POST", PATH, {"entityId": THING, "values": {"name": "b"}})
+    made = (await things.get("/audit_logs/audit-logs/actions?limit=1"))["items"][0]["resourceId"]
+    await things.undo(done["undoToken"])
+    gone = f"/audit_logs/audit-logs/history/entities.record/{made}"
+    await clerk.get(gone, 403)
+    assert len((await reader.get(gone))["items"]) == 2
+
+
+async def test_who_may_not_see_the_log_sees_their_own_part_of_a_records_history(
+    things: Desk, superadmin: Desk, client: httpx.AsyncClient, tenant: Tenant, application: Application
+) -> None:
+    id = await create(things, name="a")
+    clerk = await clerk_of(superadmin, client, tenant, application, [])
+    await put(clerk, id, name="b")
+    items = (await clerk.get(f"/audit_logs/audit-logs/history/entities.record/{id}"))["items"]
+    assert [item["commandId"] for item in items] == ["entities.records.update"]
+
+
 async def clerk_of(
-    superadmin: Desk, client: httpx.AsyncClient, tenant: Tenant, application: Application, features: list[str]
+    superadmin: Desk,
+    client: httpx.AsyncClient,
+    tenant: Tenant,
+    application: Application,
+    features: list[str],
+    *,
+    coarse: bool = True,
 ) -> Desk:
-    """Somebody with the coarse features of records, and some more."""
+    """Somebody with the coarse features of records (unless not `coarse`), and some more."""
     name = f"clerk {uuid4().hex[:6]}"
     role = (await superadmin.post("/auth/roles", {"name": name}, 201))["id"]
-    coarse = [
-        "entities.records.view",
-        "entities.records.manage",
-        "audit_logs.undo_self",
-        "audit_logs.view_self",
-    ]
-    acl = {"roleId": role, "features": [*coarse, *features], "isSuperAdmin": False, "organizations": None}
+    held = ["audit_logs.undo_self", "audit_logs.view_self", *features]
+    if coarse:
+        held += ["entities.records.view", "entities.records.manage"]
+    acl = {"roleId": role, "features": held, "isSuperAdmin": False, "organizations": None}
     await superadmin._send("PUT", "/auth/roles/acl", acl, 200)
     email = f"{uuid4().hex}@example.com"
     user = {

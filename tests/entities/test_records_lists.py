@@ -149,6 +149,50 @@ async def test_pages_neither_repeat_nor_skip(
     assert seen == whole
 
 
+def _expected(labels: tuple[str, ...], done: bool | None, qty: int | None, more: bool) -> int:
+    """How many of the thirty records meet the filters."""
+    met = [
+        n
+        for n in range(30)
+        if (done is None or (n % 2 == 0) is done)
+        and (qty is None or (n % 3 and n % 4 == qty))
+        and (not labels or f"l{n % 3}" in labels)
+        and (not more or n % 3)
+    ]
+    return len(met)
+
+
+@pytest.mark.parametrize("few", [-1, 7, 20_000], ids=["joined", "looked up if few", "looked up"])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("&done=true&cf_labels=l9", _expected((), True, None, False)),
+        ("&cf_labels=l9&done=true", _expected((), True, None, False)),
+        ("&done=true&qty=2", _expected((), True, 2, False)),
+        ("&cf_labelsIn=l0,l1,l9&done=false", _expected((), False, None, False)),
+        ("&done=true&cf_labelsIn=l0,l1&qty=2", _expected(("l0", "l1"), True, 2, False)),
+        (
+            "&cf_nameIn=n0,n1,n2,n3,n4&done=true&cf_labels=l1&cf_qtyIn=0,1,2,3",
+            _expected(("l1",), True, None, True),
+        ),
+        (
+            "&done=true&cf_labels=l1&cf_nameIn=n0,n1,n2,n3,n4&cf_qtyIn=0,1,2,3&cf_qty=2&undeclared=1",
+            0,
+        ),
+        ("&done=true&cf_labels=nowhere", 0),
+    ],
+)
+@pytest.mark.parametrize("sort", ["id", "cf:qty", "name"])
+async def test_several_filters_find_the_same_whichever_way(
+    paged: Desk, monkeypatch: pytest.MonkeyPatch, few: int, query: str, expected: int, sort: str
+) -> None:
+    """The filter that few records meet leads; where many meet each of them, they are joined."""
+    monkeypatch.setattr(custom_values, "_FEW", few)
+    answer = await paged.get(f"{PATH}?entityId={THING}{query}&sortField={sort}&all=true")
+    ids = [item["id"] for item in answer["items"]]
+    assert answer["total"] == len(ids) == len(set(ids)) == expected
+
+
 @pytest.fixture(scope="module")
 async def paged(application: Application) -> Any:
     """Thirty records, a third of them without a sort value."""

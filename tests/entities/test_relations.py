@@ -4,6 +4,8 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
+import pytest
+
 from app.main import Application
 from tests.conftest import Tenant
 from tests.entities.conftest import THING, Desk, new_organization
@@ -106,6 +108,57 @@ async def test_given_a_custom_entity_then_its_records_are_offered(desk: Desk) ->
     assert chosen == [{"value": made["beta"], "label": "beta", "routeContext": {"kind": "k-beta"}}]
     await desk._send("DELETE", "/entities/records", {"entityId": THING, "recordId": made["beta"]}, 200)
     assert await labels(desk, THING) == ["Alpha", "gamma"]
+
+
+SECRETS = ["Zimt", "Item 10", "ÉCLAIR", "Item 9", "eclair", "ähnlich", "Item 010", "007"]
+SORTED = ["007", "ähnlich", "ÉCLAIR", "eclair", "Item 9", "Item 10", "Item 010", "Zimt"]
+
+
+async def test_given_sealed_labels_then_choices_stand_as_people_sort_them(desk: Desk) -> None:
+    """Numbers by size, letters whatever case and accents, equal ones by id, those without a label last."""
+    await desk.entity(labelField="secret")
+    await desk.define("secret", encrypted=True)
+    made = [
+        (await desk.post("/entities/records", {"entityId": THING, "values": values}))["item"]["recordId"]
+        for values in ({}, *({"secret": secret} for secret in SECRETS), {"secret": None})
+    ]
+    found = await options(desk, THING)
+    places = {made[n + 1]: (SORTED.index(secret), secret) for n, secret in enumerate(SECRETS)}
+    for same in (("ÉCLAIR", "eclair"), ("Item 10", "Item 010")):
+        ids = sorted(id for id, (_, secret) in places.items() if secret in same)
+        at = min(SORTED.index(secret) for secret in same)
+        places |= {id: (at + n, places[id][1]) for n, id in enumerate(ids)}
+    expected = sorted(places, key=lambda id: places[id][0]) + sorted((made[0], made[-1]))
+    assert [one["value"] for one in found] == expected
+    assert [one["label"] for one in found[-2:]] == [one["value"] for one in found[-2:]]
+
+    # A list of records never opens a field for its order: it comes by id, in the direction asked for
+    for direction in ("asc", "desc"):
+        path = f"/entities/records?entityId={THING}&sortField=cf:secret&sortDir={direction}"
+        ids = [item["id"] for item in (await desk.get(path))["items"]]
+        assert ids == sorted(made, reverse=direction == "desc")
+
+
+async def test_given_more_sealed_labels_than_are_opened_then_the_answer_says_so(
+    desk: Desk, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.entity(labelField="secret")
+    await desk.define("secret", encrypted=True)
+    made = {}
+    for n in range(5):
+        body = {"entityId": THING, "values": {"secret": f"s{n}"}}
+        made[(await desk.post("/entities/records", body))["item"]["recordId"]] = f"s{n}"
+    assert "meta" not in await desk.get(f"/entities/relations/options?entityId={THING}")
+    capped = application.settings.model_copy(update={"encrypted_sort_max_rows": 3})
+    monkeypatch.setattr(application, "settings", capped)
+    answer = await desk.get(f"/entities/relations/options?entityId={THING}")
+    assert [one["label"] for one in answer["items"]] == sorted(made[id] for id in sorted(made)[:3])
+    assert answer["meta"]["encryptedSortRowCapWarning"] == {
+        "entity": THING,
+        "sortFields": ["secret"],
+        "maxRows": 3,
+        "totalMatched": 5,
+    }
 
 
 async def test_given_a_restricted_entity_then_its_own_feature_is_needed(

@@ -121,7 +121,7 @@ async def test_derived_tables_of_the_index_and_the_log_are_known_to_nobody_but_t
     tables = {table["name"] for table in await ask(database, _TENANT_TABLES) if not table["partition"]}
     kept_by_the_bus = {
         *("action_logs", "action_log_reversals", "action_log_rows", "idempotency_keys", "access_logs"),
-        *("entity_index", "entity_search", "entity_counters", "outbox", "event_stream"),
+        *("entity_index", "entity_index_gaps", "entity_search", "entity_counters", "outbox", "event_stream"),
         *("action_log_marks", "action_log_scopes", "log_seals", "log_verifications"),
         *("log_bases", "log_base_rows", "log_tombstones", "entity_values"),
     }

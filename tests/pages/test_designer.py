@@ -389,3 +389,105 @@ async def test_the_designer_fits_a_phone(visit, scheme):
     assert await dialog.evaluate("(dialog) => dialog.scrollWidth <= dialog.clientWidth")
     await expect(page).to_have_url(re.compile("/backend/entities/"))
     visit.check()
+
+
+async def shared_entity(visit: Visit) -> str:
+    """An entity with fields of the whole tenant, as the product brings them along."""
+    found = await visit.api("GET", "/entities/definitions.manage?entityId=customers:customer_deal")
+    assert {item["organizationId"] for item in found["items"]} == {None}
+    return "customers:customer_deal"
+
+
+async def owners(visit: Visit, id: str) -> dict[str, bool]:
+    """Whether each field is this organization's own."""
+    answer = await visit.api("GET", f"/entities/definitions.manage?entityId={id}")
+    return {item["key"]: item["organizationId"] is not None for item in answer["items"]}
+
+
+async def test_shared_fields_stay_shared_unless_they_are_changed_here(visit):
+    # Given fields of the whole tenant, shown as such and not to be changed by accident
+    await visit.sign_in()
+    id = await shared_entity(visit)
+    page = await visit.open(f"/backend/entities/{id}")
+    row = field_row(page, "estimated_seats")
+    await expect(page.locator("tr.is-shared")).to_have_count(4)
+    await expect(row).to_contain_text("Shared")
+    await expect(row.get_by_role("checkbox")).to_have_count(3)
+    for box in await row.get_by_role("checkbox").all():
+        await expect(box).to_be_disabled()
+
+    # When one of them is changed for this organization, and a field is added
+    await page.get_by_role("button", name="Change Estimated seats here only").click()
+    await expect(row).to_contain_text("Here only")
+    await expect(page.locator("#save-bar")).to_be_hidden()
+    await page.get_by_label("Estimated seats: list").uncheck()
+    await page.get_by_role("button", name="Add field", exact=True).click()
+    await page.get_by_role("dialog").get_by_label("Label").fill("Margin")
+    await page.get_by_role("dialog").get_by_role("button", name="Add field").click()
+    await expect(page.locator("#save-text")).to_have_text(
+        "Not saved yet: 1 new, 1 changed (1 of the shared fields, here only)"
+    )
+    await save(page)
+
+    # Then only these two are its own, in their places, and Undo gives the shared one back
+    assert await owners(visit, id) == {
+        "competitive_risk": False,
+        "implementation_complexity": False,
+        "estimated_seats": True,
+        "requires_legal_review": False,
+        "margin": True,
+    }
+    assert list(await design(visit, id)) == [
+        "competitive_risk",
+        "implementation_complexity",
+        "estimated_seats",
+        "requires_legal_review",
+        "margin",
+    ]
+    await undo(page)
+    await expect(field_row(page, "margin")).to_have_count(0)
+    await expect(row).to_contain_text("Shared")
+    assert not any((await owners(visit, id)).values())
+    visit.check()
+
+
+async def test_a_shared_field_that_is_moved_is_the_only_one_that_becomes_own(visit):
+    await visit.sign_in()
+    id = await shared_entity(visit)
+    page = await visit.open(f"/backend/entities/{id}")
+    await page.get_by_role("button", name="Move Legal review needed", exact=True).focus()
+    await page.keyboard.press("Alt+ArrowUp")
+    await page.keyboard.press("Alt+ArrowUp")
+    await expect(page.locator("#save-text")).to_have_text(
+        "Not saved yet: another order (1 of the shared fields, here only)"
+    )
+    await save(page)
+    order = ["competitive_risk", "requires_legal_review", "implementation_complexity", "estimated_seats"]
+    assert list(await design(visit, id)) == order
+    assert [key for key, is_own in (await owners(visit, id)).items() if is_own] == ["requires_legal_review"]
+    public = await visit.api("GET", f"/entities/definitions?entityId={id}")
+    assert [item["key"] for item in public["items"]] == order
+
+    # What is taken back before it is saved leaves nothing behind
+    await undo(page)
+    await expect(page.locator("tr.is-shared")).to_have_count(4)
+    await page.get_by_role("button", name="Change Competitive risk here only").click()
+    await page.get_by_label("Competitive risk: filter").uncheck()
+    await page.get_by_role("button", name="Keep Competitive risk shared").click()
+    await expect(page.locator("#save-bar")).to_be_hidden()
+    await expect(field_row(page, "competitive_risk")).to_contain_text("Shared")
+    visit.check()
+
+
+async def test_a_shared_field_is_removed_here_and_nowhere_else(visit):
+    await visit.sign_in()
+    id = await shared_entity(visit)
+    page = await visit.open(f"/backend/entities/{id}")
+    await page.get_by_role("button", name="Remove Estimated seats here").click()
+    await save(page)
+    found = await visit.api("GET", f"/entities/definitions.manage?entityId={id}")
+    assert found["deletedKeys"] == ["estimated_seats"]
+    assert {item["organizationId"] for item in found["items"]} == {None}
+    await undo(page)
+    await expect(field_row(page, "estimated_seats")).to_contain_text("Shared")
+    visit.check()

@@ -35,7 +35,7 @@ PATHS = (
     *("activity", "dictionaries", "dictionaries/1", "explorer", "users", "users/1", "roles", "roles/1"),
     *("organizations", "api-keys", "account", "data", "data/auth:user", "data/user%3Atodo"),
     *("entities", "entities/user:todo", "entities/user/user%3Atodo/records"),
-    *("toggles", "system", "history/auth.user/1", "undo-many"),
+    *("toggles", "system", "history/auth.user/1", "undo-many", "events"),
 )
 
 BUILT: Final = (

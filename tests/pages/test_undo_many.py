@@ -1,10 +1,15 @@
 """Taking back many actions: filter, preview, what stands in the way, and the way back again, in a real Chromium."""
 
 import json
+from contextlib import asynccontextmanager
+from uuid import UUID
 
+import asyncpg
 import pytest
 from playwright.async_api import expect
 
+from app.database import lock_key
+from app.embedded import embedded
 from tests.pages.conftest import PASSWORD, undo, unique
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120), pytest.mark.xdist_group("pages")]
@@ -24,6 +29,19 @@ async def imported(visit, count):
             f"{path}/{id}", data=json.dumps({"label": f"New {number}"}), headers=headers
         )
     return dictionary, correlation
+
+
+@asynccontextmanager
+async def writing(visit):
+    """Somebody who has the lock of the tenant."""
+    tenant = UUID((await visit.api("GET", "/directory/organizations"))["items"][0]["tenantId"])
+    with embedded(visit.mail.parent) as dsn:
+        connection = await asyncpg.connect(dsn)
+        try:
+            await connection.execute("select pg_advisory_lock($1)", lock_key(tenant))
+            yield
+        finally:
+            await connection.close()
 
 
 async def labels(visit, dictionary):
@@ -138,6 +156,30 @@ async def test_an_action_that_was_undone_meanwhile_stops_all_of_it(visit):
     await expect(page.get_by_role("alert")).to_contain_text("undone meanwhile")
     assert await labels(visit, dictionary) == ["Old 0"]
     assert visit.errors == []
+
+
+async def test_how_far_a_run_is_can_be_seen_by_all_who_may(visit, other):
+    page = await visit.sign_in()
+    dictionary, correlation = await imported(visit, 2)
+    await page.goto(f"{visit.url}/backend/undo-many?correlation={correlation}")
+    button = page.get_by_role("button", name="Undo 4 actions")
+    await expect(button).to_be_visible()
+    theirs = await other.sign_in("superadmin@acme.com")
+    async with writing(visit):
+        await button.click()
+        mine = page.locator("#progress")
+        await expect(mine).to_contain_text("Taking back 4 actions… · waiting for its turn")
+        await expect(mine.get_by_role("progressbar")).to_be_visible()
+        await theirs.goto(f"{other.url}/backend/undo-many")
+        await expect(theirs.locator("#progress")).to_contain_text(
+            "takes back many actions · waiting for its turn"
+        )
+        assert await labels(visit, dictionary) == ["New 0", "New 1"]
+    await expect(page.locator(".plan-result")).to_contain_text("4 actions on 2 rows were taken back.")
+    await expect(mine).to_be_hidden()
+    await expect(theirs.locator("#progress")).to_be_hidden()
+    visit.check()
+    other.check()
 
 
 async def test_without_the_right_to_others_actions_only_ones_own_are_found(visit, other):

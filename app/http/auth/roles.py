@@ -24,6 +24,7 @@ from app.http.custom_fields import CUSTOM_FILTER, custom_filters
 from app.http.kit import OPERATION_HEADER, Created, Deletion, Done, Failure, id_to_delete, in_tenant
 from app.http.operation import Parameter, operation
 from app.http.pagination import MAX_PAGE, PAGE, PAGE_SIZE
+from app.http.partial_index import PARTIAL_HEADERS, ListMeta
 from commands.auth.roles import ROLE_ENTITY, CreateRole, DeleteRole, RoleName, UpdateRole
 from commands.custom_fields import CustomValues
 from domain.auth import ROLE, ROLES_LIST, ROLES_MANAGE
@@ -62,6 +63,7 @@ class Roles(Struct, rename="camel", omit_defaults=True):
     total: int
     total_pages: int
     is_super_admin: bool | UnsetType = UNSET
+    meta: ListMeta | UnsetType = UNSET
 
 
 class NewRole(Struct, rename="camel"):
@@ -96,7 +98,7 @@ class RoleChange(Struct, rename="camel"):
         Parameter("tenantId", "For super admins", {"type": "string", "format": "uuid"}),
         CUSTOM_FILTER,
     ],
-    answers={200: Answer(Roles, "Role collection")},
+    answers={200: Answer(Roles, "Role collection", headers=PARTIAL_HEADERS)},
     reads=("roles", "role_acls", "user_roles", "tenants", "field_definitions"),
 )
 async def list_roles(call: Call[None]) -> Response[Any]:
@@ -105,15 +107,20 @@ async def list_roles(call: Call[None]) -> Response[Any]:
     if query is None:
         return call.json(FOUND_NOTHING)
     custom = await custom_filters(call, ROLE, ROLE_ENTITY)
+    reading = call.app.reading(scope.tenant_id)
     wanted = queries.RoleFilter(query.id, call.first("search") or "", custom)
     limits = {"limit": query.page_size, "offset": (min(query.page, MAX_PAGE) - 1) * query.page_size}
     if scope.is_super_admin:
         async with call.app.database.system() as connection:
-            page = await queries.roles(connection, query.tenant_id, wanted, everything=True, **limits)
+            page = await queries.roles(
+                connection, query.tenant_id, wanted, reading, everything=True, **limits
+            )
     else:
         async with call.app.database.read(scope.tenant_id) as connection:
-            page = await queries.roles(connection, scope.tenant_id, wanted, everything=False, **limits)
-    return await answer_list(call, "auth.role", page, query.page_size, FIELDS, query.id)
+            page = await queries.roles(
+                connection, scope.tenant_id, wanted, reading, everything=False, **limits
+            )
+    return await answer_list(call, "auth.role", page, query.page_size, FIELDS, query.id, "auth:role")
 
 
 @operation(

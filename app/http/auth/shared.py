@@ -13,6 +13,7 @@ from app.http.call import Call
 from app.http.decode import convert_query
 from app.http.kit import Failure, in_tenant
 from app.http.pagination import collection, total_pages
+from app.http.partial_index import coverage_of
 from app.jobs.access_log import access_type_of
 from domain.errors import Problem
 from domain.scope import Scope
@@ -60,7 +61,13 @@ async def require_tenant(call: Call[Any], tenant_id: UUID) -> None:
 
 
 async def answer_list(
-    call: Call[Any], kind: str, page: FoundPage, size: int, fields: Sequence[str], item: UUID | None
+    call: Call[Any],
+    kind: str,
+    page: FoundPage,
+    size: int,
+    fields: Sequence[str],
+    item: UUID | None,
+    entity_type: str,
 ) -> Response[Any]:
     """The list answer of roles and users, noted in the access logs of the tenants that the records are in."""
     places: dict[UUID, list[UUID]] = {}
@@ -71,13 +78,14 @@ async def answer_list(
     context = {"queryKeys": sorted(call.query), "path": call.request.url.path}
     for tenant_id, ids in places.items():
         await call.app.access_log.record(in_tenant(call.scope, tenant_id), kind, ids, access, fields, context)
+    coverage = await coverage_of(call, entity_type, page.gap)
     tail = {
         "total": page.total,
         "totalPages": total_pages(page.total, size, 1),
         "isSuperAdmin": call.scope.is_super_admin,
     }
-    items = collection(",".join(found.document for found in page.items))
-    return call.json(items[:-1] + b"," + msgspec.json.encode(tail)[1:])
+    items = collection(",".join(found.document for found in page.items), **coverage.extra)
+    return call.json(items[:-1] + b"," + msgspec.json.encode(tail)[1:], headers=coverage.headers)
 
 
 class Placed(Struct, rename="camel"):

@@ -25,6 +25,7 @@ from app.http.kit import OPERATION_HEADER, Deletion, Done, Failure, id_to_delete
 from app.http.operation import Parameter, operation
 from app.http.origins import security_base_url
 from app.http.pagination import MAX_PAGE, PAGE, PAGE_SIZE
+from app.http.partial_index import PARTIAL_HEADERS, ListMeta
 from app.seed import password_policy
 from commands.auth.users import USER_ENTITY, CreateUser, DeleteUser, DisplayName, RoleTokens, UpdateUser
 from commands.custom_fields import CustomValues
@@ -89,6 +90,7 @@ class Users(Struct, rename="camel", omit_defaults=True):
     total: int
     total_pages: int
     is_super_admin: bool | UnsetType = UNSET
+    meta: ListMeta | UnsetType = UNSET
 
 
 class NewUser(Struct, rename="camel"):
@@ -144,7 +146,7 @@ class UserMade(Struct, rename={"warning": "_warning"}, omit_defaults=True):
         ),
         CUSTOM_FILTER,
     ],
-    answers={200: Answer(Users, "User collection")},
+    answers={200: Answer(Users, "User collection", headers=PARTIAL_HEADERS)},
 )
 async def list_users(call: Call[None]) -> Response[Any]:
     """200 with a page; a query with an invalid value finds nothing."""
@@ -166,14 +168,14 @@ async def list_users(call: Call[None]) -> Response[Any]:
         custom=await custom_filters(call, USER, USER_ENTITY),
     )
     limits = {"limit": query.page_size, "offset": (min(query.page, MAX_PAGE) - 1) * query.page_size}
-    key = call.app.search_key(scope.tenant_id)
+    reading = call.app.reading(scope.tenant_id)
     if scope.is_super_admin:
         async with call.app.database.system() as connection:
-            page = await queries.users(connection, one_tenant, wanted, key, everybody=True, **limits)
+            page = await queries.users(connection, one_tenant, wanted, reading, everybody=True, **limits)
     else:
         async with call.app.database.read(scope.tenant_id) as connection:
-            page = await queries.users(connection, one_tenant, wanted, key, everybody=False, **limits)
-    return await answer_list(call, "auth.user", page, query.page_size, FIELDS, query.id)
+            page = await queries.users(connection, one_tenant, wanted, reading, everybody=False, **limits)
+    return await answer_list(call, "auth.user", page, query.page_size, FIELDS, query.id, "auth:user")
 
 
 def _within_tenant(call: Call[None]) -> bool:

@@ -27,6 +27,7 @@ from app.http.kit import (
 )
 from app.http.operation import Parameter, operation
 from app.http.pagination import MAX_PAGE, collection, envelope, ids_of
+from app.http.partial_index import PARTIAL_HEADERS, ListMeta, coverage_of
 from commands.directory.organizations import (
     ENTITY,
     CreateOrganization,
@@ -114,6 +115,7 @@ class Organizations(Struct, rename="camel"):
     page_size: int | UnsetType = UNSET
     total_pages: int | UnsetType = UNSET
     is_super_admin: bool | UnsetType = UNSET
+    meta: ListMeta | UnsetType = UNSET
 
 
 class NoOrganizations(Struct):
@@ -157,6 +159,7 @@ class NoOrganizations(Struct):
         200: Answer(
             Organizations,
             "Organization data for the requested view.",
+            headers=PARTIAL_HEADERS,
             example={
                 "items": [
                     {
@@ -206,13 +209,16 @@ async def list_organizations(call: Call[None]) -> Response[Any]:
             connection,
             None if everywhere else tenant_id,
             wanted,
+            call.app.reading(tenant_id),
             query.page_size,
             (min(query.page, MAX_PAGE) - 1) * query.page_size,
             scope.is_super_admin,
         )
     await note_reading(call, KIND, [one.id for one in page.items], _MANAGED, item)
     counts = (page.total, query.page, query.page_size)
-    return call.json(envelope(_joined(page.items), *counts, 1, isSuperAdmin=scope.is_super_admin))
+    coverage = await coverage_of(call, ENTITY, page.gap)
+    extra = {"isSuperAdmin": scope.is_super_admin, **coverage.extra}
+    return call.json(envelope(_joined(page.items), *counts, 1, **extra), headers=coverage.headers)
 
 
 def _query(call: Call[None]) -> OrganizationQuery:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.http.answers import Answer, IssueView
 from app.http.call import Call
@@ -28,6 +28,7 @@ from app.http.kit import (
 )
 from app.http.operation import Parameter, operation
 from app.http.pagination import MAX_PAGE, envelope
+from app.http.partial_index import PARTIAL_HEADERS, ListMeta, coverage_of
 from commands.directory.tenants import ENTITY, CreateTenant, DeleteTenant, UpdateTenant
 from domain.directory import TENANT, TENANTS_MANAGE, TENANTS_VIEW
 from domain.errors import Problem
@@ -67,6 +68,7 @@ class Tenants(Struct, rename="camel"):
     page: int
     page_size: int
     total_pages: int
+    meta: ListMeta | UnsetType = UNSET
 
 
 class Faults(Struct, rename="camel"):
@@ -103,7 +105,7 @@ class BadQuery(Struct):
         CUSTOM_FILTER,
     ],
     answers={
-        200: Answer(Tenants, "Paged list of tenants."),
+        200: Answer(Tenants, "Paged list of tenants.", headers=PARTIAL_HEADERS),
         400: Answer(BadQuery, "Invalid query parameters"),
         500: BROKEN,
     },
@@ -116,6 +118,7 @@ async def list_tenants(call: Call[None]) -> Response[Any]:
     async with call.app.database.system() as connection:
         page = await queries.tenants(
             connection,
+            call.app.reading(call.scope.tenant_id),
             id=query.id,
             search=call.first("search") or "",
             active=None if query.is_active is None else query.is_active == "true",
@@ -128,7 +131,9 @@ async def list_tenants(call: Call[None]) -> Response[Any]:
     item = None if query.id is None else str(query.id)
     await note_reading(call, "directory.tenant", [one.id for one in page.items], _FIELDS, item)
     documents = ",".join(one.document for one in page.items)
-    return call.json(envelope(documents, page.total, query.page, query.page_size, 1))
+    coverage = await coverage_of(call, ENTITY, page.gap)
+    body = envelope(documents, page.total, query.page, query.page_size, 1, **coverage.extra)
+    return call.json(body, headers=coverage.headers)
 
 
 def _query(call: Call[None]) -> TenantQuery:
@@ -148,7 +153,8 @@ def _query(call: Call[None]) -> TenantQuery:
     "/directory/tenants",
     tag=TAG,
     summary="Create tenant",
-    description="Makes an empty tenant: no organization, role or user. It cannot be undone.",
+    description="Makes a tenant with the custom fields that modules declare, and no organization, role or user."
+    " It cannot be undone.",
     features=(TENANTS_MANAGE,),
     body=CreateTenant,
     example={"name": "Acme"},

@@ -1,18 +1,20 @@
-"""Routes of encryption maps (contract: entities.md 5.2 and 5.3)."""
+"""Routes of encryption maps (contract: entities.md 5.2 and 5.3), and of erasing a record (decision 0034)."""
 
 from typing import Any
 from uuid import UUID
 
 from litestar import Response
 from msgspec import Struct
+from msgspec.structs import replace
 
-from app.http.answers import CONFLICT, Answer
+from app.http.answers import CONFLICT, NOT_FOUND, Answer
 from app.http.call import Call
 from app.http.decode import convert_body, parse_body
-from app.http.entities.shared import Refused
+from app.http.entities.shared import Refused, body_of
 from app.http.identity import require_valid_selection
 from app.http.operation import Parameter, operation
 from commands.encryption import MANAGE, UpsertMap
+from commands.erasure import Erase, Erased
 from domain.errors import Problem
 from queries import encryption as queries
 
@@ -45,6 +47,14 @@ class EncryptionMapBody(Struct, rename="camel"):
     is_active: bool = True
     tenant_id: UUID | None = None
     organization_id: UUID | None = None
+
+
+class EraseBody(Struct, rename="camel"):
+    """Whose sealed values are destroyed, and why."""
+
+    entity_id: str
+    record_id: UUID
+    reason: str
 
 
 class SavedMap(Struct, rename="camel", omit_defaults=True):
@@ -103,6 +113,47 @@ async def save_encryption_map(call: Call[None]) -> Response[Any]:
     """200. A `tenantId` of null is none at all, not another tenant's."""
     require_valid_selection(call.scope)
     return call.answer(await call.execute(_command(call.raw)))
+
+
+@operation(
+    "POST",
+    "/entities/encryption/erase",
+    tag=TAG,
+    summary="Erase a record's sealed values",
+    description=(
+        "Destroys the secret that the sealed fields of one record are opened with, and empties them: in its row, in all"
+        " of history and in exports they are null from now on, for good. What is not sealed stays. Children of the"
+        " record are records of their own. It cannot be undone; whoever may delete the record may erase it. A record"
+        " that is deleted already can be erased too, and erasing twice is harmless."
+    ),
+    features=(MANAGE,),
+    body=EraseBody,
+    raw_body=True,
+    commands=("entities.encryption.erase",),
+    example={
+        "entityId": "auth:user",
+        "recordId": "5f2c1f0e-6c1a-4d1e-9a53-0d6f4f4f7d11",
+        "reason": "Request of the person, ticket 4711",
+    },
+    answers={
+        200: Answer(
+            Erased,
+            "Erased, or nothing left to erase",
+            example={"ok": True, "erased": True, "fields": ["name"], "olderActions": 0},
+        ),
+        400: Answer(
+            Refused, "The body does not have the documented shape, or the entity has no encrypted fields"
+        ),
+        404: NOT_FOUND,
+        409: CONFLICT,
+    },
+)
+async def erase(call: Call[None]) -> Response[Any]:
+    """200. The reason is kept with the action."""
+    require_valid_selection(call.scope)
+    command = body_of(call, Erase)
+    options = replace(call.options, reason=call.options.reason or command.reason)
+    return call.answer(await call.app.bus.execute(command, call.scope, options))
 
 
 def _command(raw: bytes) -> UpsertMap:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from app.http.answers import Answer
 from app.http.call import Call
@@ -18,6 +18,7 @@ from app.http.issues import too_small
 from app.http.kit import Done
 from app.http.operation import Parameter, operation
 from app.http.pagination import FORMAT, PAGE, PAGE_SIZE, SORT_DIR, clamped_page, envelope
+from app.http.partial_index import PARTIAL_HEADERS, ListMeta, coverage_of
 from commands.records import CreateRecord, DeleteRecord, UpdateRecord
 from commands.sealing import refuse_forged
 from domain import snapshots
@@ -25,6 +26,7 @@ from domain.entities import RECORDS_MANAGE, RECORDS_VIEW
 from domain.errors import Problem
 from domain.records import RECORD_KIND, entity_records
 from queries import records as queries
+from queries.index_reading import has_gap
 
 C = TypeVar("C")
 
@@ -54,6 +56,7 @@ class Records(Struct, rename="camel"):
     page: int
     page_size: int
     total_pages: int
+    meta: ListMeta | UnsetType = UNSET
 
 
 MISSING = Answer(Refused, "Missing entity id, or an entity of the product itself")
@@ -91,7 +94,7 @@ FLAG = {"type": "boolean"}
         Parameter("search", "A part of any of the fields that `searchFields` names; case does not matter"),
         Parameter("searchFields", "Keys separated by commas (default `id`)"),
     ],
-    answers={200: Answer(Records, "Paginated records"), 400: MISSING, 500: BROKEN},
+    answers={200: Answer(Records, "Paginated records", headers=PARTIAL_HEADERS), 400: MISSING, 500: BROKEN},
 )
 async def list_records(call: Call[None]) -> Response[Any]:
     """200 with a page, or a file when `format` is sent."""
@@ -103,14 +106,16 @@ async def list_records(call: Call[None]) -> Response[Any]:
         return await _export(call, entity_id)
     page = clamped_page(call.query)
     number, size = (1, ALL) if call.flag("all") is True else (page.number, page.size)
-    search_key = call.app.search_key(call.scope.tenant_id)
+    reading = call.app.reading(call.scope.tenant_id)
     async with call.app.database.read(call.scope.tenant_id, one_plan=True) as connection:
         entity = await queries.entity(connection, call.scope, entity_id, "view")
         wanted = await _wanted(call, entity)
         found = await queries.records(
-            connection, call.scope, entity, wanted, search_key, size, (number - 1) * size
+            connection, call.scope, entity, wanted, reading, size, (number - 1) * size
         )
-    return call.json(envelope(found.items, found.total, number, size))
+    coverage = await coverage_of(call, entity_id, found.gap)
+    body = envelope(found.items, found.total, number, size, **coverage.extra)
+    return call.json(body, headers=coverage.headers)
 
 
 async def _wanted(call: Call[None], entity: queries.Entity) -> queries.RecordList:
@@ -125,9 +130,11 @@ async def _export(call: Call[None], entity_id: str) -> Response[Any]:
     kind, full = export_format(call.query), export_full(call.query)
     assert kind is not None, "the caller looked"
     scope, database, access = call.scope, call.app.database, call.app.access_log
-    search_key = call.app.search_key(scope.tenant_id)
+    reading = call.app.reading(scope.tenant_id)
     async with database.read(scope.tenant_id, one_plan=True) as connection:
         entity = await queries.entity(connection, scope, entity_id, "view")
+        gap = await has_gap(connection, scope.tenant_id, entity_id)
+    coverage = await coverage_of(call, entity_id, gap)
     wanted = await _wanted(call, entity)
     members = entity.raw_columns if full else entity.columns
     names = [name for name, _ in members]
@@ -137,7 +144,7 @@ async def _export(call: Call[None], entity_id: str) -> Response[Any]:
 
     async def rows() -> AsyncIterator[Sequence[dict[str, Any]]]:
         async with database.read(scope.tenant_id) as connection:
-            async for batch in queries.record_batches(connection, scope, entity, wanted, search_key, members):
+            async for batch in queries.record_batches(connection, scope, entity, wanted, reading, members):
                 context = {"resultCount": len(batch), "path": "/entities/records", "format": kind}
                 ids = [decode(row["id"]) for row in batch]
                 await access.record(scope, RECORD_KIND, ids, "export", names, context)
@@ -147,7 +154,9 @@ async def _export(call: Call[None], entity_id: str) -> Response[Any]:
     first = await anext(batches, None)
     columns = [Column(name) for name in names] if first else [Column("id", "ID")]
     name = f"{entity_id}_full" if full else entity_id
-    return await export(kind, _again(first, batches), columns, name)
+    answer = await export(kind, _again(first, batches), columns, name)
+    answer.headers.update(coverage.headers)
+    return answer
 
 
 async def _again(

@@ -1,5 +1,6 @@
 """The choices of relation fields (contract: entities.md 5.1)."""
 
+from functools import partial
 from typing import Any
 
 from litestar import Response
@@ -11,7 +12,7 @@ from app.http.entities.shared import TAG, require_place
 from app.http.operation import Parameter, operation
 from app.http.pagination import words_of
 from domain.entities import VIEW
-from queries.relations import CONTEXT, MOST, Wanted, choices
+from queries.relations import CONTEXT, MOST, Capped, Wanted, choices
 
 
 class Option(Struct, rename="camel"):
@@ -22,10 +23,17 @@ class Option(Struct, rename="camel"):
     route_context: dict[str, Any] | UnsetType = UNSET
 
 
-class Options(Struct):
+class OptionsMeta(Struct, rename="camel"):
+    """What there is to know of choices whose labels are sealed."""
+
+    encrypted_sort_row_cap_warning: Capped
+
+
+class Options(Struct, omit_defaults=True):
     """Choices by label."""
 
     items: list[Option]
+    meta: OptionsMeta | UnsetType = UNSET
 
 
 @operation(
@@ -59,7 +67,9 @@ async def list_options(call: Call[None]) -> Response[Any]:
         tuple(words_of(call.query, "ids")[:MOST]),
         tuple(words_of(call.query, "routeContextFields")),
     )
-    read = await call.app.encryption.reader(call.scope.tenant_id)
     async with call.app.database.read(call.scope.tenant_id) as connection:
-        found = await choices(connection, call.scope, wanted, read)
-    return call.json(Options([Option(one.value, one.label, one.context or UNSET) for one in found]))
+        opening = partial(call.app.encryption.reading, call.scope.tenant_id)
+        most = call.app.settings.encrypted_sort_max_rows
+        found = await choices(connection, call.scope, wanted, opening, most)
+    items = [Option(one.value, one.label, one.context or UNSET) for one in found.items]
+    return call.json(Options(items, UNSET if found.capped is None else OptionsMeta(found.capped)))

@@ -21,8 +21,8 @@ export function draftOf({ items, fieldsets, settings, version }) {
 }
 
 function fieldOf({ key, kind, configJson, organizationId }) {
-  const { priority, ...config } = configJson ?? {};
-  return { key, kind, config, isInherited: organizationId === null };
+  const { priority = 0, ...config } = configJson ?? {};
+  return { key, kind, config, priority: Number(priority), isInherited: organizationId === null };
 }
 
 const baseOf = (draft, key) => draft.base.fields.find((field) => field.key === key);
@@ -56,39 +56,91 @@ export function isDirty(draft) {
   return Boolean(changes.new || changes.changed || changes.removed || changes.isReordered || changes.hasFieldsets);
 }
 
-/** The changes in a few words. */
+/** The changes in a few words, and how many shared fields will be this organization's own by them. */
 export function summary(draft) {
   const changes = changesOf(draft);
   const counted = ["new", "changed", "removed"].filter((name) => changes[name]).map((name) => `${changes[name]} ${name}`);
-  return [...counted, changes.isReordered && "another order", changes.hasFieldsets && "fieldsets"].filter(Boolean).join(", ");
+  const own = savedOf(draft).filter(({ isInherited }) => isInherited).length;
+  const text = [...counted, changes.isReordered && "another order", changes.hasFieldsets && "fieldsets"].filter(Boolean).join(", ");
+  return own ? `${text} (${own} of the shared fields, here only)` : text;
 }
 
-/** What is sent to save a draft: all fields, since their order is theirs by their place in it. */
+/** The fields that are saved, as they are to be: those that somebody changed or moved. All others stay whose they are. */
+export function savedOf(draft) {
+  const { isReordered } = changesOf(draft);
+  const priorities = isReordered ? spread(draft.fields.map(({ priority }) => priority)) : following(draft.fields.map(({ priority }) => priority));
+  return draft.fields
+    .map((field, index) => ({ ...field, priority: priorities[index] }))
+    .filter((field) => stateOf(draft, field) !== "" || field.priority !== baseOf(draft, field.key).priority);
+}
+
+/** What is sent to save a draft. */
 export function payloadOf(entityId, draft) {
   const { hasFieldsets } = changesOf(draft);
-  const kept = draft.fields.filter(({ isRemoved }) => !isRemoved);
-  const removed = draft.fields.filter((field) => field.isRemoved && baseOf(draft, field.key));
-  const definition = (isActive) => ({ key, kind, config }) => ({ key, kind, configJson: config, isActive });
   return {
     entityId,
-    definitions: [...kept.map(definition(true)), ...removed.map(definition(false))],
+    definitions: savedOf(draft).map(({ key, kind, config, priority, isRemoved }) => ({ key, kind, configJson: config, isActive: !isRemoved, priority })),
     ...(hasFieldsets ? { fieldsets: draft.fieldsets, singleFieldsetPerRecord: draft.isSingle } : {}),
   };
 }
 
+/** Priorities with those that are missing after all others. */
+function following(priorities) {
+  let last = Math.max(-1, ...priorities.filter((one) => one !== undefined));
+  return priorities.map((one) => one ?? (last += 1));
+}
+
+/** Rising priorities in the place of some: as many as can be stay, the others get numbers between their neighbours'. */
+function spread(priorities) {
+  const kept = rising(priorities);
+  return priorities.map((one, index) => {
+    if (kept.has(index)) return one;
+    let [first, end] = [index, index + 1];
+    while (first > 0 && !kept.has(first - 1)) first -= 1;
+    while (end < priorities.length && !kept.has(end)) end += 1;
+    const [low, high] = [priorities[first - 1], priorities[end]];
+    if (low === undefined && high === undefined) return index;
+    if (low === undefined) return high - (end - index);
+    return high === undefined ? low + (index - first + 1) : low + ((high - low) * (index - first + 1)) / (end - first + 1);
+  });
+}
+
+/** The places of the longest part of a list whose numbers rise. */
+function rising(numbers) {
+  const parts = [];
+  numbers.forEach((number, index) => {
+    if (number === undefined) return;
+    const before = parts.filter((part) => numbers[part.at(-1)] < number).reduce((best, part) => (part.length > best.length ? part : best), []);
+    parts.push([...before, index]);
+  });
+  return new Set(parts.reduce((best, part) => (part.length > best.length ? part : best), []));
+}
+
 /**
- * A draft on top of what the server has now: untouched fields follow the server, touched ones stay. When somebody else
- * touched the same, the old version is kept, so that saving asks first.
+ * A draft on top of what the server has now: untouched fields and orders follow the server, touched ones stay. When
+ * somebody else touched the same, the old version is kept, so that saving asks first.
  */
 export function rebased(draft, server) {
   const fresh = draftOf(server);
-  if (!isDirty(draft)) return fresh;
+  if (!isDirty(draft)) return { ...fresh, fields: fresh.fields.map((field) => followed(field, draft.fields.find(({ key }) => key === field.key) ?? {})) };
   const isClash = (field) => stateOf(draft, field) !== "" && !same(baseOf(draft, field.key), baseOf(fresh, field.key));
   const clashes = draft.fields.some(isClash) || (changesOf(draft).hasFieldsets && !same(draft.base.fieldsets, fresh.base.fieldsets));
-  const kept = draft.fields.map((field) => (stateOf(draft, field) === "" ? baseOf(fresh, field.key) : field)).filter(Boolean);
+  const kept = draft.fields.map((field) => (stateOf(draft, field) === "" ? followed(baseOf(fresh, field.key), field) : field)).filter(Boolean);
   const added = fresh.fields.filter(({ key }) => !draft.fields.some((field) => field.key === key));
   const sets = changesOf(draft).hasFieldsets ? { fieldsets: draft.fieldsets, isSingle: draft.isSingle } : { fieldsets: fresh.fieldsets, isSingle: fresh.isSingle };
-  return { ...fresh, ...sets, fields: [...kept, ...added], version: clashes ? draft.version : fresh.version };
+  const place = ({ key }) => fresh.fields.findIndex((field) => field.key === key) >>> 0; // new ones last
+  const fields = [...kept, ...added];
+  if (!changesOf(draft).isReordered) fields.sort((a, b) => place(a) - place(b));
+  return { ...fresh, ...sets, fields, version: clashes ? draft.version : fresh.version };
+}
+
+/** A field as the server has it, still open to changes for this organization alone if it was. */
+const followed = (fresh, { isHere }) => fresh && { ...fresh, isHere: isHere && fresh.isInherited };
+
+/** A draft in which a shared field may be changed for this organization alone, or is as it is shared again. */
+export function forHere(draft, key, isHere) {
+  const shared = baseOf(draft, key);
+  return { ...draft, fields: draft.fields.map((field) => (field.key === key ? { ...(isHere ? field : shared), isHere } : field)) };
 }
 
 /** A draft with a field put in, or in the place of the one with its key. */

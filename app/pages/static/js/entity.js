@@ -1,7 +1,7 @@
 /** The designer of one entity: its fields and fieldsets are changed in a draft, which is saved as one step. */
 import { ApiError, call } from "./api.js";
 import { change } from "./change.js";
-import { draftOf, inOrder, isDirty, payloadOf, rebased, stateOf, summary, withField, withoutField, withoutFieldset } from "./designer-draft.js";
+import { draftOf, forHere, inOrder, isDirty, payloadOf, rebased, stateOf, summary, withField, withoutField, withoutFieldset } from "./designer-draft.js";
 import { byId, fill, h, icon, mirror, note, settled } from "./dom.js";
 import { encryptionMap } from "./encryption-map.js";
 import { editEntity, removeEntity } from "./entity-forms.js";
@@ -27,7 +27,7 @@ let turn = 0;
 
 const isReadOnly = () => !can.has("entities.definitions.manage") || saving;
 const { grab, isMoving } = movable(byId("rows"), { isReadOnly, moved: (keys) => put(inOrder(draft, keys)) });
-const actions = { edit: editField, use, remove, grab, isReadOnly };
+const actions = { edit: editField, use, remove, here, grab, isReadOnly };
 
 async function load() {
   const mine = (turn += 1);
@@ -118,6 +118,10 @@ function use({ key }, name, isOn) {
 
 function remove({ key }, isRemoved) {
   put(withoutField(draft, key, isRemoved));
+}
+
+function here({ key }, isHere) {
+  put(forHere(draft, key, isHere));
 }
 
 const editFieldset = (fieldset) => fieldsetForm(fieldset, {

@@ -1,6 +1,7 @@
 /** One operation of the explorer: what it takes and gives, its call for a terminal, and a way to try it. */
 import { h, icon } from "./dom.js";
 import { curlOf, formFields, isForm, pathOf, pretty } from "./openapi.js";
+import { copyButton } from "./parts.js";
 
 const STREAMS = "text/event-stream";
 
@@ -18,7 +19,7 @@ export function drawOperation(operation) {
     heading(operation),
     operation.parameters.length > 0 && section("Parameters", parameters(operation, values, redraw)),
     body && section(`Request body`, h("p.hint", {}, operation.body.contentType, operation.body.required ? " · required" : ""), body, fieldTable(operation.body.fields)),
-    section("curl", h("div.snippet", {}, h("pre", {}, curl), copyButton(curl))),
+    section("curl", h("div.snippet", {}, h("pre", {}, curl), copyButton(() => curl.textContent))),
     tryIt(operation, values, body),
     section("Responses", responses(operation)));
 }
@@ -70,15 +71,6 @@ function responses(operation) {
     h("details.response", { open: index === 0 },
       h("summary", {}, h("span.status", { data: { class: status[0] } }, status), h("span", {}, description), contentType && h("small", {}, contentType)),
       example !== undefined && example !== null ? h("div.snippet", {}, h("pre", {}, h("code", {}, pretty(example)))) : h("p.hint", {}, "No body.")));
-}
-
-function copyButton(source) {
-  const label = h("span", {}, "Copy");
-  return h("button.button.button-small.snippet-copy", { type: "button", on: { click: async () => {
-    await navigator.clipboard.writeText(source.textContent);
-    label.textContent = "Copied";
-    setTimeout(() => (label.textContent = "Copy"), 1_500);
-  } } }, icon("copy"), label);
 }
 
 function tryIt(operation, values, body) {

@@ -59,7 +59,7 @@ async function rebuild(item) {
 }
 
 async function purge(item) {
-  const text = "Its records stay, but lists and searches do not show them until the index is built anew. This cannot be taken back by Undo.";
+  const text = "Its records stay, and lists show them all, only more slowly until the index is built anew. This cannot be taken back by Undo.";
   const chosen = await choose(`Take “${name(item)}” out of the index?`, text, [{ label: "Take out", main: true }, { label: "Cancel" }]);
   if (chosen === 0 && (await attempt(() => call("POST", "/query_index/purge", { body: { entityType: item.entityId } })))) begun(`${name(item)} is being taken out`);
 }

@@ -1,6 +1,7 @@
 /**
  * The live stream of events. One tab of the browser holds the connection (a browser allows few per host) and tells
  * the others; when that tab closes, another takes over. A tab that hears nothing for too long connects by itself.
+ * A new connection goes on after the last event that was heard, so that none is lost, and none is told twice.
  */
 
 import { call } from "./api.js";
@@ -19,8 +20,13 @@ let heard = Date.now();
 let retry = 0;
 let gap = false;
 let patience = 0;
+let last = 0; // the place in the stream of what was heard last; 0 while it is not known
 
-/** Be told of events: `listener({id, payload, timestamp})`; id `resumed` means "you may have missed some". */
+/**
+ * Be told of events: `listener({id, payload, timestamp, organizationId, place})`, in the order of their `place` in the
+ * stream. The id `resumed` means that the connection was away, and comes before the events of that time; with `missed`
+ * they do not all follow.
+ */
 export function onEvent(listener) {
   listeners.add(listener);
 }
@@ -57,9 +63,12 @@ function hear(message, own) {
   clearTimeout(patience);
   setState("live");
   if (own) channel?.postMessage(message);
-  if (message.event) deliver(message.event);
-  if (gap) deliver({ id: "resumed", payload: {} });
+  if (message.missed) last = 0;
+  if (gap || message.missed) deliver({ id: "resumed", payload: {}, missed: Boolean(message.missed) });
   gap = false;
+  const { event, place = 0 } = message;
+  if (event && !(place && place <= last)) deliver({ ...event, place });
+  last = Math.max(last, place);
 }
 
 function lose() {
@@ -71,12 +80,17 @@ function lose() {
 function open() {
   clearTimeout(retry);
   source?.close();
-  source = new EventSource(ADDRESS);
-  source.onopen = () => hear({}, true);
-  source.addEventListener("heartbeat", () => hear({}, true));
-  source.onmessage = ({ data }) => {
+  let missed = !last && state !== "connecting"; // there is nothing to go on after
+  source = new EventSource(last ? `${ADDRESS}?lastEventId=${last}` : ADDRESS);
+  source.onopen = () => {
+    hear({ missed }, true);
+    missed = false;
+  };
+  source.addEventListener("heartbeat", ({ lastEventId }) => hear({ place: Number(lastEventId) }, true));
+  source.addEventListener("reset", () => hear({ missed: true }, true));
+  source.onmessage = ({ data, lastEventId }) => {
     const event = decode(data);
-    if (event) hear({ event }, true);
+    if (event) hear({ event, place: Number(lastEventId) }, true);
   };
   source.onerror = () => {
     lose();
@@ -114,7 +128,7 @@ export function connect() {
     else if (!data.ask) hear(data, false);
   };
   channel.addEventListener("message", ({ data }) => {
-    if (data.ask && source?.readyState === EventSource.OPEN) channel.postMessage({});
+    if (data.ask && source?.readyState === EventSource.OPEN) channel.postMessage({ place: last });
   });
   channel.postMessage({ ask: true });
   navigator.locks.request("backstep.events", () => {

@@ -4,7 +4,7 @@ import { byId } from "./dom.js";
 import { shortcut } from "./keys.js";
 import { permissions, rememberedPermissions } from "./permissions.js";
 
-const KEYS = { "/backend/users": "g u", "/backend/roles": "g r", "/backend/organizations": "g o", "/backend/api-keys": "g k", "/backend/index": "g i", "/backend/entities": "g f", "/backend/toggles": "g l", "/backend/system": "g s", "/backend/log-integrity": "g v" };
+const KEYS = { "/backend/users": "g u", "/backend/roles": "g r", "/backend/organizations": "g o", "/backend/api-keys": "g k", "/backend/index": "g i", "/backend/entities": "g f", "/backend/toggles": "g l", "/backend/system": "g s", "/backend/log-integrity": "g v", "/backend/events": "g n" };
 
 /** Show what the user may open, at once as far as it is known, then as the server says. */
 export async function administration() {

@@ -37,3 +37,13 @@ export async function attempt(action) {
     return false;
   }
 }
+
+/** A button that copies what `text()` answers; where the browser does not let it, it says so. */
+export function copyButton(text) {
+  const label = h("span", {}, "Copy");
+  return h("button.button.button-small.snippet-copy", { type: "button", on: { click: async () => {
+    const worked = await (navigator.clipboard?.writeText(text()) ?? Promise.reject(new Error("no clipboard"))).then(() => true, () => false);
+    label.textContent = worked ? "Copied" : "Select it to copy";
+    setTimeout(() => (label.textContent = "Copy"), 1_500);
+  } } }, icon("copy"), label);
+}

@@ -68,8 +68,8 @@ export function summary({ total, rows, leftOut }) {
 
 /** What stands in the way: records, and the later actions that made them what they are. */
 export function drawObstacles({ blocked, blockedTotal }, people) {
-  const line = ({ resourceKind, resourceId, why, changedBy }) => h("li.plan-line.plan-obstacle", {},
-    h("span.plan-text", {}, h("span.plan-glyph", { "aria-hidden": "true" }, icon("lock")), record(resourceKind, resourceId), h("span.plan-verb", {}, `${why}.`)),
+  const line = ({ resourceKind, resourceId, why, changedBy, changedFields }) => h("li.plan-line.plan-obstacle", {},
+    h("span.plan-text", {}, h("span.plan-glyph", { "aria-hidden": "true" }, icon("lock")), record(resourceKind, resourceId), h("span.plan-verb", {}, `${why}${changedFields.length ? `: ${changedFields.join(", ")}` : ""}.`)),
     changedBy && h("span.plan-later", {}, "Later: ", later(changedBy, resourceKind, resourceId), who(changedBy, people)));
   return list("What stands in the way", blockedTotal, blocked.map(line));
 }

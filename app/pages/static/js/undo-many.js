@@ -11,6 +11,7 @@ import { historyAddress, kindName, namedKinds } from "./record-places.js";
 import { session } from "./session.js";
 import { emptyState, start } from "./shell.js";
 import { readAddress, readForm, showInAddress, showInForm, toApi } from "./undo-many-filter.js";
+import { openProgress } from "./undo-many-progress.js";
 import { actionCount, drawActions, drawChanges, drawObstacles, summary } from "./undo-many-plan.js";
 
 const ACTIONS = "/audit_logs/audit-logs/actions";
@@ -25,6 +26,7 @@ const people = new Map();
 let me = null;
 let plan = null; // {body, found}: what was asked, and what a dry run said
 let isRunning = false;
+let busy = () => {};
 let turn = 0;
 
 /** Ask what would happen, and show it. */
@@ -153,23 +155,6 @@ function clear() {
   byId("confirm").hidden = byId("stale").hidden = true;
 }
 
-let ticking = 0;
-
-/** Say what is under way, and for how long; "" when nothing is. */
-function busy(text) {
-  clearInterval(ticking);
-  byId("progress").hidden = !text;
-  byId("plan").setAttribute("aria-busy", String(Boolean(text)));
-  if (!text) return;
-  const since = Date.now();
-  const say = () => {
-    const seconds = Math.floor((Date.now() - since) / 1000);
-    byId("progress-text").textContent = seconds > 1 ? `${text} ${seconds} s` : text;
-  };
-  say();
-  ticking = setInterval(say, 1_000);
-}
-
 /** Offer the people, keys, kinds and commands that there are. */
 async function choices(can) {
   const filled = (select, options) => {
@@ -216,6 +201,7 @@ async function open() {
     form.hidden = true;
     return note(byId("problem"), "You may not do this: it needs audit_logs.undo_self.");
   }
+  busy = openProgress(PATH, me.id, (id) => people.get(id) ?? "Somebody");
   const { filter, left } = readAddress();
   note(byId("left"), left && `Not taken over from Activity, since it cannot be said here: ${left}. So more actions may be found than were listed there.`);
   await choices(can);
