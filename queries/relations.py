@@ -170,7 +170,11 @@ class _Search(Struct, frozen=True):
         opened = [self._opened(row, read) for row in more]
         word = (wanted.search or "").lower()
         found = [row for row in opened if word in row.label.lower()]
-        found.sort(key=lambda row: (row.label == row.value, natural(row.label), row.value))
+        found.sort(
+            key=lambda row: (
+                (True, (), row.value) if row.label == row.value else (False, natural(row.label), row.value)
+            )
+        )
         return Choices(found[: wanted.limit], capped)
 
     def _opened(self, row: Choice, read: Reader) -> Choice:

@@ -20,11 +20,16 @@ from tests.replay.finale import spoil
 Replay = Callable[..., Awaitable[Report]]
 
 
+_templates: set[str] = set()
+"""Templates of this process: each folder that imports the fixture has one of its own."""
+
+
 @pytest.fixture(scope="session")
 async def template(target: Target) -> AsyncIterator[str]:
     """An empty scratch database, to copy: making one anew for each test takes seconds."""
     made = await scratch.create(target, "template")
     await scratch.keep(target, made)
+    _templates.add(made.name)
     yield made.name
     await scratch.drop(target, made.name)
 
@@ -66,6 +71,6 @@ async def scratch_databases(target: Target, but: str) -> list[str]:
         rows = await connection.fetch(
             "select datname from pg_database where datname like $1", f"{of[:40]}_replay_%"
         )
-        return [row["datname"] for row in rows if row["datname"] != but]
+        return [row["datname"] for row in rows if row["datname"] not in _templates | {but}]
     finally:
         await connection.close()
