@@ -105,12 +105,12 @@ def _run(plan: Plan, data: Path, console: Console) -> report.Report:
         subjects = _prepare(plan, data, dsn)
         found.load_seconds = time.monotonic() - begun
         console.print(f"Data ready after {found.load_seconds:.0f} s.")
-        one, two, floor = processes.ours(data), processes.ours(data, 2), processes.floor(data, dsn)
+        one, floor = processes.ours(data), processes.floor(data, dsn)
         generator = Generator()
         try:
-            with processes.running(one, two, floor):
+            with processes.running(one, floor):
                 bench = Bench(generator, Database(data), dsn, console.print)
-                _measure(plan, bench, subjects, one, two, floor, found)
+                _measure(plan, bench, subjects, data, one, floor, found)
                 found.memory_mib = one.resident_mib()
                 found.errors = bench.errors
         finally:
@@ -158,8 +158,8 @@ def _measure(
     plan: Plan,
     bench: Bench,
     subjects: dict[str, Subject],
+    data: Path,
     one: Server,
-    two: Server,
     floor: Server,
     found: report.Report,
 ) -> None:
@@ -174,7 +174,9 @@ def _measure(
     if plan.wants("floor"):
         _against_floor(plan, bench, tenants, one, floor, found)
     if plan.wants("processes"):
-        _processes(plan, bench, tenants, one, two, found)
+        # Not before: a second server takes part in the work that follows each change, also of the first one's.
+        with processes.running(two := processes.ours(data, 2)):
+            _processes(plan, bench, tenants, one, two, found)
     if plan.wants("growth"):
         _growth(plan, bench, subjects, one, found)
     if plan.wants("records"):
