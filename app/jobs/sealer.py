@@ -110,25 +110,24 @@ class Sealer:
                 break
             await asyncio.sleep(_PAUSE_SECONDS)
         seen, swept = 0, None
+        waiting: set[UUID] = set()
         while True:
             newest = await link.fetchval(_NEWEST_EVENT, timeout=_ANSWER_SECONDS)
             if swept is None or monotonic() - swept > _SWEEP_SECONDS:
-                tenants = await link.fetch(TENANTS, timeout=_ANSWER_SECONDS)
+                rows = await link.fetch(TENANTS, timeout=_ANSWER_SECONDS)
                 swept = monotonic()
             else:
-                tenants = await link.fetch(_WROTE, seen, newest, timeout=_ANSWER_SECONDS)
-            open_still = False
-            for tenant in tenants:
-                async for step in sealed(link, self._key, [tenant["id"]]):
-                    logger.debug("sealed", tenant=str(step.tenant_id), seals=step.seals, rows=step.rows)
-                open_still = open_still or await _is_open(link, tenant["id"])
-            if not open_still:
-                seen = newest
+                rows = await link.fetch(_WROTE, seen, newest, timeout=_ANSWER_SECONDS)
+            tenants = waiting.union(row["id"] for row in rows)
+            async for step in sealed(link, self._key, tenants):
+                logger.debug("sealed", tenant=str(step.tenant_id), seals=step.seals, rows=step.rows)
+            waiting = {tenant_id for tenant_id in tenants if await _is_open(link, tenant_id)}
+            seen = newest
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _is_open(link: Any, tenant_id: UUID) -> bool:
-    """Whether rows of the tenant wait for a transaction that is still under way."""
+    """Whether the tenant has rows without a seal: new ones, or such as wait for a transaction under way."""
     last = await link.fetchval("select max(last_seq) from log_seals where tenant_id = $1", tenant_id)
     sql = "select exists (select from action_logs where tenant_id = $1 and seq > $2)"
     return bool(await link.fetchval(sql, tenant_id, last or 0, timeout=_ANSWER_SECONDS))
@@ -141,8 +140,10 @@ def seal_keys(settings: Settings) -> Callable[[UUID], bytes]:
 
 
 async def sealed(link: Any, key: Callable[[UUID], bytes], tenants: Iterable[UUID]) -> AsyncIterator[Sealed]:
-    """Seal what these tenants have unsealed, one step after the other; `link` is of the installation's own role.
+    """Seal what these tenants have unsealed by now, one step after the other; `link` is of the installation's own role.
 
+    What is written meanwhile waits for the next time: else a busy tenant would be sealed a few rows at a time, without
+    end, and no other tenant at all.
     Two that do it at once do not harm one another: the second to write a seal of the same number goes on after it.
     """
     for tenant_id in tenants:
@@ -154,6 +155,8 @@ async def sealed(link: Any, key: Callable[[UUID], bytes], tenants: Iterable[UUID
             if step is None:
                 break
             yield step
+            if step.rows < MOST * _AT_ONCE:
+                break
 
 
 async def _step(link: Any, key: bytes, tenant_id: UUID) -> Sealed | None:
