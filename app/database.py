@@ -48,7 +48,7 @@ class Target(Struct, frozen=True):
 _NO_FLUSH = "set local synchronous_commit = off"
 _MOST_PREPARED = 200
 _FEW = 3
-_GATHER_SECONDS = 0.002
+_GATHER_SECONDS = 0.005
 """How long a flush waits for more commits of a tenant for which more than a few writers wait."""
 _UNPREPARED = (asyncpg.InvalidCachedStatementError, asyncpg.InvalidSQLStatementNameError)
 """What the server answers when a prepared statement can be used no more."""
