@@ -50,6 +50,10 @@ _MOST_PREPARED = 200
 _FEW = 3
 _GATHER_SECONDS = 0.005
 """How long a flush waits for more commits of a tenant for which more than a few writers wait."""
+_SLOTS = 4
+"""Short write transactions of a process that run side by side."""
+_SLOT_SECONDS = 0.025
+"""How long a write transaction counts as a short one."""
 _UNPREPARED = (asyncpg.InvalidCachedStatementError, asyncpg.InvalidSQLStatementNameError)
 """What the server answers when a prepared statement can be used no more."""
 
@@ -155,6 +159,41 @@ class Turn(asyncio.Lock):
             self.waiting -= 1
 
 
+class Slots:
+    """Lets only so many transactions run side by side at first: more would but take the processors from one another.
+
+    A slot is held for a moment at most, so that a long transaction keeps nobody waiting.
+    """
+
+    def __init__(self, count: int, seconds: float) -> None:
+        self._free = asyncio.Semaphore(count)
+        self._seconds = seconds
+
+    async def take(self) -> "Slot":
+        """Wait for a free slot, first come, first served."""
+        await self._free.acquire()
+        return Slot(self._free, self._seconds)
+
+
+class Slot:
+    """A slot that was taken; it comes back by itself."""
+
+    __slots__ = ("_free", "_timer")
+
+    def __init__(self, free: asyncio.Semaphore, seconds: float) -> None:
+        self._free = free
+        self._timer: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(
+            seconds, self.give_back
+        )
+
+    def give_back(self) -> None:
+        """Let the next one have it; does nothing when it has come back already."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._free.release()
+
+
 class Flush:
     """Brings to disk what was committed without waiting for it, for all callers of a moment at once.
 
@@ -219,7 +258,7 @@ class Flush:
 class Transaction:
     """One write transaction of a tenant, open until `commit` or `rollback`."""
 
-    __slots__ = ("_database", "_open", "_preparing", "_turn", "connection", "tenant_id")
+    __slots__ = ("_database", "_open", "_preparing", "_slot", "_turn", "connection", "tenant_id")
 
     def __init__(
         self,
@@ -227,10 +266,12 @@ class Transaction:
         connection: Link,
         tenant_id: UUID,
         turn: Turn,
+        slot: Slot,
         preparing: asyncio.Lock | None = None,
     ) -> None:
         self._database = database
         self._turn = turn
+        self._slot = slot
         self._preparing = preparing
         self._open = True
         self.connection = connection
@@ -295,6 +336,7 @@ class Transaction:
     def _end(self) -> None:
         """Give the connection back and the turn on."""
         self._open = False
+        self._slot.give_back()
         self._database.writers.give(self.connection)
         (self._turn if self._preparing is None else self._preparing).release()
 
@@ -317,6 +359,7 @@ class Database:
         )
         self._system = Pool(lambda: self._open("backstep_system", {}), system)
         self.flush = Flush(lambda: self._open("backstep_app", {}))
+        self._slots = Slots(_SLOTS, _SLOT_SECONDS)
         self._turns: WeakValueDictionary[UUID, Turn] = WeakValueDictionary()
         self._preparing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
@@ -394,9 +437,13 @@ class Database:
                 preparing = self._preparing[tenant_id] = asyncio.Lock()
         queue = preparing or turn
         await queue.acquire()
+        slot: Slot | None = None
         try:
+            slot = await self._slots.take()
             link = await self.writers.take()
         except BaseException:
+            if slot is not None:
+                slot.give_back()
             queue.release()
             raise
         try:
@@ -407,9 +454,9 @@ class Database:
         except BaseException as error:
             if not isinstance(error, Exception):
                 link.terminate()  # cancelled: the server may yet begin, and nobody would know of the transaction
-            await Transaction(self, link, tenant_id, turn, preparing).rollback()
+            await Transaction(self, link, tenant_id, turn, slot, preparing).rollback()
             raise
-        return Transaction(self, link, tenant_id, turn, preparing)
+        return Transaction(self, link, tenant_id, turn, slot, preparing)
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Link]:
