@@ -34,6 +34,9 @@ _LOCK = (30_577, 1)
 _BATCH = 500
 _POLL_SECONDS = 2.0
 _COALESCE_SECONDS = 0.05
+_BUSY_SECONDS = 0.2
+_MANY = 20
+"""So many commands at once make the outbox a busy one."""
 _RETRY_SECONDS = 1.0
 _ANSWER_SECONDS = 15.0
 _PRUNE_SECONDS = 600.0
@@ -97,6 +100,7 @@ class Relay:
         self._delivered = delivered
         self._forget_cached = forget_cached
         self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._accounts: set[UUID] = set()
         self._stale: set[Tag] = set()
         self._dirty = False
@@ -125,11 +129,13 @@ class Relay:
     def announce_accounts(self, tenant_id: UUID) -> None:
         """Accounts of a tenant changed: every process drops what it remembers of them."""
         self._accounts.add(tenant_id)
+        self._urgent.set()
         self._wake.set()
 
     def announce_stale(self, tags: Iterable[Tag]) -> None:
         """What is cached under these tags counts no more, in no process."""
         self._stale.update(tags)
+        self._urgent.set()
         self._wake.set()
 
     def seconds_since_heard(self) -> float | None:
@@ -160,16 +166,23 @@ class Relay:
         self.hub.wake()
         self._dirty = True
         while True:
-            await self._step(link)
+            moved = await self._step(link)
             self._heard = monotonic()
-            await asyncio.sleep(_COALESCE_SECONDS)  # a busy outbox is moved in batches, an idle one at once
+            # An idle outbox is moved at once, a busy one in batches: half of what a small batch costs is its commit.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_COALESCE_SECONDS if moved < _MANY else _BUSY_SECONDS):
+                    await self._urgent.wait()
+            self._urgent.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_SECONDS):
                     await self._wake.wait()
             self._wake.clear()
 
-    async def _step(self, link: Link) -> None:
-        """Tell about accounts and stale values, take the lock if it is free, move what there is or wake the holder."""
+    async def _step(self, link: Link) -> int:
+        """Tell about accounts and stale values, take the lock if it is free, move what there is or wake the holder.
+
+        Answers how many commands' events were moved.
+        """
         while self._accounts:
             tenant_id = self._accounts.pop()
             await self._notify(link, EVENTS_CHANNEL, f"{_IDENTITY}{tenant_id}")
@@ -189,15 +202,18 @@ class Relay:
                 logger.info("relay taken over")
         dirty, self._dirty = self._dirty, False
         if self.holds:
-            await self._move(link)
+            moved = await self._move(link)
             await self._keep_house_when_due(link)
-        elif dirty:
+            return moved
+        if dirty:
             await asyncio.sleep(_COALESCE_SECONDS)
             await self._notify(link, OUTBOX_CHANNEL, "")
+        return 0
 
-    async def _move(self, link: Link) -> None:
-        """Publish the whole outbox in order, a batch a transaction, and tell everybody after each."""
+    async def _move(self, link: Link) -> int:
+        """Publish the whole outbox in order, a batch a transaction, tell everybody after each, and count."""
         subscribed = subscribed_events()
+        total: int = 0
         while True:
             async with link.transaction() if subscribed else nullcontext():
                 moved = await link.fetchrow(
@@ -209,8 +225,9 @@ class Relay:
             if moved["newest"] is not None:
                 self.hub.wake()
                 await self._notify(link, EVENTS_CHANNEL, str(moved["newest"]))
+            total += moved["taken"]
             if moved["taken"] < _BATCH:
-                return
+                return total
 
     async def _keep_house_when_due(self, link: Link) -> None:
         """Make the log's next partitions, and drop what nobody can ask for any more."""
