@@ -47,6 +47,7 @@ class Target(Struct, frozen=True):
 
 _NO_FLUSH = "set local synchronous_commit = off"
 _MOST_PREPARED = 200
+_PAIR = 1
 _FEW = 3
 _GATHER_SECONDS = 0.005
 """How long a flush waits for more commits of a tenant for which more than a few writers wait."""
@@ -57,6 +58,9 @@ _SLOT_SECONDS = 0.025
 _UNPREPARED = (asyncpg.InvalidCachedStatementError, asyncpg.InvalidSQLStatementNameError)
 """What the server answers when a prepared statement can be used no more."""
 
+Value = str | bytes | list[str] | None
+"""An argument of a statement that is sent as text."""
+
 Session = tuple[UUID, bool]
 """What the session of a reading connection is set to: its tenant, and whether its plans are made once."""
 
@@ -66,7 +70,7 @@ class Link(asyncpg.Connection):  # type: ignore[misc]
 
     __slots__ = ("prepared", "session")
 
-    async def execution(self, sql: str, args: Sequence[str | bytes | list[str]]) -> str:
+    async def execution(self, sql: str, args: Sequence[Value]) -> str:
         """SQL text that runs a statement, prepared once a connection, so that it can be sent together with others."""
         statement = self.prepared.get(sql)
         if statement is None:
@@ -76,12 +80,14 @@ class Link(asyncpg.Connection):  # type: ignore[misc]
         return f"execute {statement.get_name()}({', '.join(map(literal, args))})"
 
 
-def literal(value: str | bytes | list[str]) -> str:
-    """A value as SQL text; the members of a list are plain words.
+def literal(value: Value) -> str:
+    """A value as SQL text; None is NULL, the members of a list are plain words.
 
     Quoting is exact because every connection pins `standard_conforming_strings` and the driver the encoding (UTF-8).
     Raises ValueError for a NUL character, which no text of PostgreSQL can hold.
     """
+    if value is None:
+        return "null"
     if isinstance(value, bytes):
         return f"'\\x{value.hex()}'"
     text = array_text(value) if isinstance(value, list) else value
@@ -293,12 +299,12 @@ class Transaction:
     async def commit(self, last: "Closing | None" = None, *, durable: bool = True) -> None:
         """Send the last statement, make everything durable, and let the next writer of the tenant in.
 
-        While another writer waits for the tenant, its lock is not held over the disk: COMMIT returns at once, and the
-        caller waits for a flush that several commands share. Nobody is told of a change before it is durable, and what
-        is built upon it cannot be durable before it. Nothing is left of a transaction whose last statement fails. Work
-        that can be done again need not be `durable`: it does not wait for the disk at all.
+        While several more writers wait for the tenant, its lock is not held over the disk: COMMIT returns at once, and
+        the caller waits for a flush that several commands share. Nobody is told of a change before it is durable, and
+        what is built upon it cannot be durable before it. Nothing is left of a transaction whose last statement fails.
+        Work that can be done again need not be `durable`: it does not wait for the disk at all.
         """
-        session = await self._database.flush.session() if durable and self._turn.waiting else None
+        session = await self._database.flush.session() if durable and self._turn.waiting > _PAIR else None
         message = [_NO_FLUSH] if session is not None or not durable else []
         try:
             if last is not None:

@@ -14,7 +14,7 @@ from commands.unit import Change
 from domain.recorded_scope import ScopeRecord
 from domain.resources import resource_of
 from domain.upcasters import SCHEMA_REVISION
-from domain.wire import array_text, iso_ms
+from domain.wire import array_text, iso_ms, quoted_array_text
 
 _encode = msgspec.json.Encoder().encode
 
@@ -80,39 +80,43 @@ class Projector(Protocol):
 
 
 _COLUMNS = tuple(field.name for field in msgspec.structs.fields(LogEntry))
-_ENTRY = "$1::text::jsonb"
+_RETURNING = " returning tenant_id, id, seq, organization_id, created_at, reverses, scope_id"
+_INSERT = (
+    f"insert into action_logs ({', '.join(_COLUMNS)})"
+    f" values ({', '.join(f'${place}' for place, _ in enumerate(_COLUMNS, 1))}){_RETURNING}"
+)
 _PIECED = (
     "$1::text::jsonb || jsonb_build_object('changes',"
     " (select jsonb_agg(x.c order by p.n, x.place) from command_pieces p,"
     " jsonb_array_elements(p.changes) with ordinality x (c, place)) || ($1::text::jsonb -> 'changes'))"
 )
+_ROWS = "unnest({tables}::text[], {ids}::uuid[])"
 _PIECED_ROWS = (
-    " select l.tenant_id, x.t, x.i, l.seq, l.id from l,"
-    " (select * from unnest($2::text::text[], $3::text::uuid[]) u(t, i)"
-    " union select u.t, u.i from command_pieces p, unnest(p.tables, p.ids) u(t, i)) x"
+    f"(select * from {_ROWS} u(t, i)"
+    " union select u.t, u.i from command_pieces p, unnest(p.tables, p.ids) u(t, i))"
 )
+_EVENTS = "{events}::jsonb"
 _PIECED_EVENTS = (
     "(select coalesce(jsonb_agg(x.e order by p.n, x.place), '[]') from command_pieces p,"
-    " jsonb_array_elements(p.events) with ordinality x (e, place)) || $4::text::jsonb"
+    f" jsonb_array_elements(p.events) with ordinality x (e, place)) || {_EVENTS}"
 )
-_INSERT = (
+_PIECED_INSERT = (
     f"insert into action_logs ({', '.join(_COLUMNS)}) select {', '.join('r.' + c for c in _COLUMNS)}"
-    " from jsonb_populate_record(null::action_logs, {entry}) r"
-    " returning tenant_id, id, seq, organization_id, created_at, reverses, scope_id"
+    f" from jsonb_populate_record(null::action_logs, {_PIECED}) r{_RETURNING}"
 )
 
 
 @cache
 def _closing(reversal: bool, scoped: bool, pieced: bool, projection: Hashable, projected: str) -> str:
-    rows = (
-        _PIECED_ROWS
-        if pieced
-        else " select l.tenant_id, x.t, x.i, l.seq, l.id from l, unnest($2::text::text[], $3::text::uuid[]) x(t, i)"
-    )
-    events = _PIECED_EVENTS if pieced else "$4::text::jsonb"
+    first = _entry_places(pieced) + 1
+    rows = (_PIECED_ROWS if pieced else _ROWS).format(tables=f"${first}", ids=f"${first + 1}")
+    events = (_PIECED_EVENTS if pieced else _EVENTS).format(events=f"${first + 2}")
     parts = [
-        f"l as ({_INSERT.replace('{entry}', _PIECED if pieced else _ENTRY)})",
-        (f"touched as (insert into action_log_rows (tenant_id, table_name, row_id, seq, log_id){rows})"),
+        f"l as ({_PIECED_INSERT if pieced else _INSERT})",
+        (
+            "touched as (insert into action_log_rows (tenant_id, table_name, row_id, seq, log_id)"
+            f" select l.tenant_id, x.t, x.i, l.seq, l.id from l, {rows} x(t, i))"
+        ),
         (
             "announced as (insert into outbox (tenant_id, log_id, organization_id, events, created_at, seq)"
             f" select l.tenant_id, l.id, l.organization_id, {events}, l.created_at, l.seq from l)"
@@ -126,7 +130,7 @@ def _closing(reversal: bool, scoped: bool, pieced: bool, projection: Hashable, p
     if scoped:
         parts.append(
             "scoped as (insert into action_log_scopes (tenant_id, id, scope)"
-            " select l.tenant_id, l.scope_id, $5::text::jsonb from l on conflict do nothing)"
+            f" select l.tenant_id, l.scope_id, ${first + 3}::jsonb from l on conflict do nothing)"
         )
     if projected:
         parts.append(projected)
@@ -137,7 +141,7 @@ class Closing(Struct, frozen=True):
     """The statement that ends a command; it is sent together with the COMMIT."""
 
     sql: str
-    args: list[str | bytes | list[str]]
+    args: list[str | bytes | list[str] | None]
 
 
 def closing(
@@ -155,15 +159,16 @@ def closing(
     It fails with asyncpg.UniqueViolationError when what the row reverses was reversed before.
     """
     touched = touched_rows(changes)
+    first = _entry_places(pieced) + 4
     sql = _closing(
         entry.reverses is not None,
         scope is not None,
         pieced,
         projection.key if projection else (),
-        projection.sql(5 if scope is None else 6) if projection else "",
+        projection.sql(first if scope is None else first + 1) if projection else "",
     )
-    args: list[str | bytes | list[str]] = [
-        _encode(entry).decode(),
+    args: list[str | bytes | list[str] | None] = [
+        *([_encode(entry).decode()] if pieced else map(_text, msgspec.structs.astuple(entry))),
         array_text(table for table, _ in touched),
         array_text(id for _, id in touched),
         _encode([*events_of(entry, changes), *emitted]).decode(),
@@ -171,6 +176,24 @@ def closing(
     if scope is not None:
         args.append(scope.text.decode())
     return Closing(sql, [*args, *projection.args()] if projection else args)
+
+
+def _entry_places(pieced: bool) -> int:
+    """How many parameters hold the log row: one JSON object, to which what was put down is added, or its columns."""
+    return 1 if pieced else len(_COLUMNS)
+
+
+def _text(value: Any) -> str | None:
+    """A column's value as PostgreSQL reads it."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Raw):
+        return None if bytes(value) == b"null" else bytes(value).decode()
+    if isinstance(value, list):
+        return quoted_array_text(value)
+    if isinstance(value, dict):
+        return _encode(value).decode()
+    return str(value)
 
 
 def touched_rows(changes: Sequence[Change]) -> list[tuple[str, str]]:

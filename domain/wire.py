@@ -62,3 +62,8 @@ def _cut(moment: datetime) -> datetime:
 def array_text(words: Iterable[str]) -> str:
     """PostgreSQL's text of an array of plain words (ids, names of tables): quicker for the driver than an array."""
     return f"{{{','.join(words)}}}"
+
+
+def quoted_array_text(texts: Iterable[str]) -> str:
+    """PostgreSQL's text of an array of any texts, each quoted."""
+    return array_text('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ from app.database import Database, Target, literal
 from app.main import Application
 from commands.dictionaries import CreateEntry
 from domain.scope import Options
+from domain.wire import quoted_array_text
 from tests.conftest import Tenant
 from tests.heart.proofs import assert_proven
 from tests.heart.scenes import Scene, label, scene, token_of
@@ -65,6 +67,15 @@ async def test_a_literal_is_read_as_what_it_was_made_of(application: Application
     await transaction.rollback()
 
 
+async def test_an_array_of_any_texts_is_read_as_what_it_was_made_of(
+    application: Application, tenant: Tenant
+) -> None:
+    texts = [*NASTY, "", "null", "{a,b}", '"', "\\", "a b", ","]
+    async with application.database.system() as connection:
+        sql = f"select {literal(quoted_array_text(texts))}::text[]"
+        assert await connection.fetchval(sql) == texts
+
+
 @pytest.mark.parametrize("value", ["a\0b", ["a\0"]])
 def test_a_text_with_nul_is_no_literal(value: Any) -> None:
     with pytest.raises(ValueError, match="NUL"):
@@ -112,7 +123,7 @@ async def test_given_a_last_statement_that_fails_then_nothing_is_left_and_all_go
     place = await scene(application.bus, tenant.admin.scope, "red")
     logged = await log_count(application.database, tenant)
     for _ in range(3):
-        with pytest.raises((asyncpg.CheckViolationError, asyncpg.UntranslatableCharacterError)):
+        with pytest.raises((asyncpg.CheckViolationError, ValueError)):
             await label(application.bus, tenant.admin.scope, place, "never", **options)
     assert await label_of(application.database, place) == "red"
     assert await log_count(application.database, tenant) == logged
@@ -120,9 +131,27 @@ async def test_given_a_last_statement_that_fails_then_nothing_is_left_and_all_go
     working = [label(application.bus, tenant.admin.scope, place, f"good {n}") for n in range(4)]
     both = zip(failing, working, strict=True)
     found = await asyncio.gather(*(one for pair in both for one in pair), return_exceptions=True)
-    assert [isinstance(one, asyncpg.PostgresError) for one in found] == [True, False] * 4
+    assert [isinstance(one, asyncpg.PostgresError | ValueError) for one in found] == [True, False] * 4
     assert await log_count(application.database, tenant) == logged + 4
     await assert_proven(application, tenant.id)
+
+
+async def test_given_long_transactions_of_many_tenants_then_another_tenant_still_writes(
+    application: Application, tenant: Tenant
+) -> None:
+    place = await scene(application.bus, tenant.admin.scope, "red")
+    long = [await application.database.begin(uuid4(), "test.long") for _ in range(6)]
+    try:
+        async with asyncio.timeout(5):
+            await label(application.bus, tenant.admin.scope, place, "blue")
+    finally:
+        for transaction in long:
+            await transaction.rollback()
+    async with asyncio.timeout(5):  # and every slot came back once
+        await asyncio.gather(
+            *(label(application.bus, tenant.admin.scope, place, f"blue {number}") for number in range(12))
+        )
+    assert application.database._slots._free._value == app.database._SLOTS
 
 
 async def test_given_a_schema_that_changes_then_prepared_statements_go_on(
