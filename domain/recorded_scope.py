@@ -5,6 +5,7 @@ people, who may have to be forgotten) nor the session, which is no part of histo
 """
 
 import hashlib
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -61,8 +62,9 @@ class ScopeRecord(Struct, frozen=True):
     text: bytes
 
 
+@lru_cache(maxsize=4_096)
 def record_of(scope: Scope) -> ScopeRecord:
-    """What is stored of a scope."""
+    """What is stored of a scope; remembered, because each command asks for that of its own."""
     actor = scope.actor
     text = _encode(
         RecordedScope(

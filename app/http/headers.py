@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
-from uuid import UUID
 
 import msgspec
 
@@ -32,6 +32,9 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}\Z")
 _KEY = re.compile(r"[\x20-\x7e]{1,255}\Z")
 _UNRESERVED = "-_.!~*'()"
 _JSON = msgspec.json.Encoder()
+_OPERATION_KEYS = ("id", "undoToken", "commandId", "actionLabel", "resourceKind", "resourceId", "executedAt")
+_OPERATION = f"omop:%7B{'%2C'.join(f'%22{key}%22%3A{{}}' for key in _OPERATION_KEYS)}%7D"
+"""A JSON object, quoted, with places for its values: most of them are the same in every command of a kind."""
 
 Header = Callable[[str], str | None]
 """Looks up a request header by its lower-case name."""
@@ -68,22 +71,23 @@ def operation_header(log: "LogEntry | None") -> str | None:
     """The `x-om-operation` value of a log row (command-bus.md, section 5); None when it cannot be undone."""
     if log is None or not log.undo_token or not log.command_id:
         return None
-    text = _JSON.encode(
-        {
-            "id": _plain(log.id),
-            "undoToken": _plain(log.undo_token),
-            "commandId": log.command_id,
-            "actionLabel": log.action_label,
-            "resourceKind": log.resource_kind,
-            "resourceId": None if log.resource_id is None else _plain(log.resource_id),
-            "executedAt": iso_ms(log.created_at),
-        }
+    return _OPERATION.format(
+        f"%22{log.id}%22",
+        f"%22{log.undo_token}%22",
+        _word(log.command_id),
+        _word(log.action_label),
+        _word(log.resource_kind),
+        _quoted(log.resource_id),
+        _quoted(iso_ms(log.created_at)),
     )
-    return f"omop:{quote(text, safe=_UNRESERVED)}"
 
 
-def _plain(value: UUID | str) -> str:
-    return str(value)
+def _quoted(text: str | None) -> str:
+    """A text as JSON, quoted for a header."""
+    return quote(_JSON.encode(text), safe=_UNRESERVED)
+
+
+_word = lru_cache(maxsize=4_096)(_quoted)
 
 
 def _reason(value: str | None) -> str | None:
